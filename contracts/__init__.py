@@ -1,0 +1,1 @@
+"""Executable contracts of the faked APIs; nobody imports this package."""

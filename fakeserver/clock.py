@@ -1,0 +1,114 @@
+"""Time: integers in milliseconds since the epoch. Nothing in the core reads the wall clock.
+
+Text exists only at the edge: `to_text` writes an instant, `at` reads one.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from fakeserver.errors import UsageError
+
+Instant = int
+"""Milliseconds since 1970-01-01T00:00:00Z, leap seconds ignored (as POSIX does)."""
+
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+INSTANT_MIN = -62_135_596_800_000
+"""0001-01-01T00:00:00Z: the first instant that a `datetime` can show."""
+INSTANT_MAX = 253_402_300_799_999
+"""9999-12-31T23:59:59.999Z: the last one."""
+
+
+class SimulatedClock:
+    """A clock that moves only when told to. The unit is milliseconds."""
+
+    def __init__(self, now: Instant) -> None:
+        self._now = now
+
+    @property
+    def now(self) -> Instant:
+        """The current simulated instant."""
+        return self._now
+
+    def advance(self, ms: int) -> Instant:
+        """Move `ms` milliseconds forward (never back) and return the new instant.
+
+        Raises `UsageError` for a negative step.
+        """
+        if ms < 0:
+            raise UsageError(f"a clock can't go back: asked to advance by {ms} ms")
+        self._now += ms
+        return self._now
+
+    def advance_to(self, instant: Instant) -> Instant:
+        """Move to `instant`, or stay if that is already past, and return the new instant."""
+        self._now = max(self._now, instant)
+        return self._now
+
+
+def as_datetime(instant: Instant) -> datetime:
+    """Return `instant` as an aware `datetime` in UTC, exact to the millisecond."""
+    return EPOCH + timedelta(milliseconds=instant)
+
+
+def from_datetime(moment: datetime) -> Instant:
+    """Return an aware `datetime` as an `Instant`, cutting below the millisecond.
+
+    Raises `UsageError` for a naive one: without an offset it names no instant.
+    """
+    if moment.tzinfo is None:
+        raise UsageError(f"expected a datetime with an offset, got the naive {moment.isoformat()}")
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def at(text: str) -> Instant:
+    """Read ISO 8601 with an offset: ``at("2026-03-01T12:00:05Z")``. Raises `UsageError`."""
+    try:
+        return from_datetime(datetime.fromisoformat(text))
+    except ValueError as error:
+        raise UsageError(f"expected ISO 8601 with an offset, got {text!r}: {error}") from error
+
+
+@lru_cache(maxsize=4096)
+def to_text(instant: Instant) -> str:
+    """Write an instant as ``2026-03-01T12:00:05.000Z``: always UTC, always milliseconds."""
+    moment = as_datetime(instant)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant % 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def zone(name: str) -> ZoneInfo:
+    """Return the time zone called `name` (an IANA name). Raises `UsageError` if there is none."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise UsageError(
+            f"expected the name of an IANA time zone such as 'Asia/Ho_Chi_Minh', got {name!r}"
+        ) from error
+
+
+def clock_text(instant: Instant, *, with_date: bool = False) -> str:
+    """Write the time of day for people: ``12:00:05``, with ``.250`` only if there is a fraction."""
+    moment = as_datetime(instant)
+    text = f"{moment:%Y-%m-%d %H:%M:%S}" if with_date else f"{moment:%H:%M:%S}"
+    return text if instant % 1000 == 0 else f"{text}.{instant % 1000:03d}"
+
+
+def duration_text(ms: int) -> str:
+    """Write a span for people: ``0 s``, ``250 ms``, ``2 min 38 s``, ``1 h 5 min``, ``2 d 3 h``."""
+    if ms < 0:
+        return "-" + duration_text(-ms)
+    units = (("d", DAY_MS), ("h", HOUR_MS), ("min", MINUTE_MS), ("s", SECOND_MS), ("ms", 1))
+    parts: list[str] = []
+    for name, size in units:
+        count, ms = divmod(ms, size)
+        if count:
+            parts.append(f"{count} {name}")
+    return " ".join(parts) if parts else "0 s"

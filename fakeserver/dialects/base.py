@@ -1,0 +1,173 @@
+"""What a dialect is: functions from a request to a query and from rows to an answer. Pure.
+
+No clock, no world, no chance that is not an argument. Everything that differs between two APIs is
+a field of `Dialect`; everything that they share (log, order, cut, judge) knows only `Query`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fakeserver.clock import Instant
+from fakeserver.errors import ProfileError
+from fakeserver.log import EventLog, Selection
+from fakeserver.profile import Profile, Switch, SwitchValue
+from fakeserver.query import Query
+from fakeserver.scenario import EventId, LoggedEvent
+
+if TYPE_CHECKING:
+    from fakeserver.scenario import Scenario
+
+Settings = Mapping[str, SwitchValue]
+"""One value for every switch of the dialect."""
+
+TOKEN = "fakeserver-token"  # noqa: S105 - the fake's own token, a secret of nobody
+"""The token that the fake accepts."""
+TOKEN_WITHOUT_ROLE = "fakeserver-token-without-role"  # noqa: S105
+"""A token that the fake knows but that may not read events (403)."""
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """A request without HTTP around it.
+
+    `query` is the raw query string, undecoded: what is wrong with it is part of the answer.
+    `headers` has lower-case names.
+    """
+
+    path: str
+    query: str = ""
+    method: str = "GET"
+    headers: Mapping[str, str] = {}
+
+    @property
+    def target(self) -> str:
+        """Path and query, as on the request line."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer without HTTP around it: `body` is the JSON text, `rows` the events in it.
+
+    `problem` is ``code: sentence`` for a request that the settings do not accept.
+    """
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    rows: tuple[LoggedEvent, ...] = ()
+    problem: str | None = None
+
+    @property
+    def event_ids(self) -> tuple[EventId, ...]:
+        """The ids of the rows in their order."""
+        return tuple(row.id for row in self.rows)
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer, not an error of ours
+    """A request that is answered with an error status. Raised by `Dialect.parse` and `render`.
+
+    `code` is a stable word, `says` one sentence that names what was expected, what came and how to
+    send it right.
+    """
+
+    def __init__(
+        self, status: int, code: str, says: str, *, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        super().__init__(says)
+        self.status = status
+        self.code = code
+        self.says = says
+        self.headers = headers
+
+
+class Remedy(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that would have returned an event, and the rule by which a client arrives at it."""
+
+    ask: Ask
+    says: str
+
+
+class Dialect(msgspec.Struct, frozen=True, kw_only=True):
+    """One API, whole.
+
+    | field | meaning |
+    |---|---|
+    | `name`, `title` | on the command line; for people |
+    | `list_path` | where the whole log is listed |
+    | `switches`, `profiles` | what the document leaves open, and the named sets of answers |
+    | `stamp_ms` | granularity of the stamps that the log shows, ms |
+    | `overlap_rows` | rows that two neighbouring pages of a right walk share at least |
+    | `parse` | request → query; raises `Refused` |
+    | `render` | query, its rows, settings → answer; raises `Refused` |
+    | `render_event` | one event as the API shows it: the truth that deliveries are compared with |
+    | `refusal_body` | status, code, sentence → the body of an error |
+    | `late_by_ms_max` | lateness that the settings promise, ms |
+    | `limit_max` | the server's cap on the limit, or None |
+    | `tell` | chance, settings, stamps → id and fields of each event, in log order |
+    | `words` | what a query covers, in words: ``ids above 3`` |
+    | `remedy` | the request that reads a missed event in a poll, or None |
+    | `reference_client` | a client that every rule must spare |
+    | `document_client` | the algorithm that the document (or its readers) use, for the tour |
+    """
+
+    name: str
+    title: str
+    list_path: str
+    switches: tuple[Switch, ...]
+    profiles: tuple[Profile, ...]
+    stamp_ms: int
+    overlap_rows: int
+    parse: Callable[[Ask, Settings], Query]
+    render: Callable[[Query, Selection, Settings], Answer]
+    render_event: Callable[[LoggedEvent, Settings], dict[str, Any]]
+    refusal_body: Callable[[Refused], bytes]
+    late_by_ms_max: Callable[[Settings], int]
+    limit_max: Callable[[Settings], int | None]
+    tell: Callable[
+        [Random, Settings, Sequence[Instant | None]], list[tuple[EventId, dict[str, Any]]]
+    ]
+    words: Callable[[Query], str]
+    remedy: Callable[[Scenario, LoggedEvent, Instant, Settings], Remedy | None]
+    reference_client: Callable[[Any], Any]
+    document_client: Callable[[Any], Any]
+
+    def profile(self, name: str) -> Profile:
+        """Return the profile called `name`. Raises `ProfileError`, listing the known ones."""
+        for profile in self.profiles:
+            if profile.name == name:
+                return profile
+        known = ", ".join(profile.name for profile in self.profiles)
+        raise ProfileError(f"{self.name} has no profile {name!r}; known are {known}")
+
+    def switch(self, name: str) -> Switch:
+        """Return the switch called `name`. Raises `ProfileError`."""
+        for switch in self.switches:
+            if switch.name == name:
+                return switch
+        raise ProfileError(f"{self.name} has no switch {name!r}")
+
+    def settings(self, chosen: Settings) -> dict[str, SwitchValue]:
+        """Return `chosen` with the default of every other switch."""
+        return {switch.name: switch.default for switch in self.switches} | dict(chosen)
+
+    def answer(
+        self, ask: Ask, log: EventLog, at: Instant, settings: Settings, *, salt: int = 0
+    ) -> Answer:
+        """Answer `ask` from the rows visible at `at`: parse, order and cut, render.
+
+        `salt` tells requests apart where the settings let the order of ties change.
+        """
+        try:
+            query = self.parse(ask, settings)
+            return self.render(query, log.select(query, at, salt=salt), settings)
+        except Refused as refused:
+            return Answer(
+                status=refused.status,
+                body=self.refusal_body(refused),
+                headers=refused.headers,
+                problem=f"{refused.code}: {refused.says}",
+            )

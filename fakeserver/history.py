@@ -1,0 +1,131 @@
+"""What happened: a tuple of steps, written as JSON lines. With its scenario it can be judged alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from fakeserver.clock import Instant
+from fakeserver.errors import ScenarioError
+from fakeserver.scenario import CrashPoint, EventId
+
+
+class Step(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag_field="step",
+):
+    """One thing that happened at `at` (ms since the epoch, simulated)."""
+
+    at: Instant
+
+
+class PollStarted(Step, frozen=True, kw_only=True, tag="poll-started"):
+    """The client was called for the `poll`-th time (from 1)."""
+
+    poll: int
+
+
+class Exchange(Step, frozen=True, kw_only=True, tag="exchange"):
+    """One request and its answer.
+
+    `at` is when the request arrived, which is the instant whose log it saw. `target` is path and
+    query as sent. `event_ids` are the rows of the answer in their order. `problem` names what was
+    wrong with the request (``code: sentence``), or is None for one that the profile accepts.
+    """
+
+    method: str
+    target: str
+    status: int
+    event_ids: tuple[EventId, ...] = ()
+    problem: str | None = None
+
+
+class Delivered(Step, frozen=True, kw_only=True, tag="delivered"):
+    """The client handed over one event.
+
+    `event` is None when every shared field was equal to what the log holds, and otherwise the
+    event as delivered.
+    """
+
+    event_id: EventId
+    event: dict[str, Any] | None = None
+
+
+class Saved(Step, frozen=True, kw_only=True, tag="saved"):
+    """The client made `checkpoint`, a JSON value, durable."""
+
+    checkpoint: Any
+
+
+class Slept(Step, frozen=True, kw_only=True, tag="slept"):
+    """The client waited `ms` milliseconds of simulated time."""
+
+    ms: int
+
+
+PollEnding = Literal["returned", "raised", "killed", "stopped"]
+
+
+class PollEnded(Step, frozen=True, kw_only=True, tag="poll-ended"):
+    """The poll is over. `ending`: ``stopped`` means that it spent its budget of requests.
+
+    `error` is the exception's type and text for ``raised``, the reason for ``stopped``.
+    """
+
+    poll: int
+    ending: PollEnding
+    error: str | None = None
+
+
+class Killed(Step, frozen=True, kw_only=True, tag="killed"):
+    """The scenario killed the client at this `point`."""
+
+    point: CrashPoint
+
+
+class Restarted(Step, frozen=True, kw_only=True, tag="restarted"):
+    """The client was built anew; of what it knew only the checkpoint is left."""
+
+
+AnyStep = (
+    PollStarted | Exchange | Delivered | Saved | Slept | PollEnded | Killed | Restarted
+)
+History = tuple[AnyStep, ...]
+
+_decoder = msgspec.json.Decoder(AnyStep)
+
+
+def to_lines(history: Iterable[AnyStep]) -> bytes:
+    """Write one JSON object a line, the same bytes on every machine."""
+    return b"".join(
+        msgspec.json.encode(step, order="deterministic") + b"\n" for step in history
+    )
+
+
+def from_lines(text: bytes, *, where: str = "history") -> History:
+    """Read JSON lines. Raises `ScenarioError` naming the line and the field."""
+    steps: list[AnyStep] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            steps.append(_decoder.decode(line))
+        except msgspec.DecodeError as error:
+            raise ScenarioError(f"{where}, line {number}: {error}") from error
+    return tuple(steps)
+
+
+def load_history(path: str | Path) -> History:
+    """Read a history file. Raises `ScenarioError`."""
+    try:
+        text = Path(path).read_bytes()
+    except OSError as error:
+        raise ScenarioError(f"can't read the history {path}: {error.strerror}") from error
+    return from_lines(text, where=str(path))

@@ -1,0 +1,217 @@
+"""What will happen: one frozen value, JSON in and out, that contradicts itself nowhere.
+
+A scenario names every event with the instants at which it is recorded and becomes visible, every
+poll with its start, the crashes, and one value for each switch of the dialect. Together with a
+client it decides a run completely: there is no other source of time or chance.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from fakeserver.clock import INSTANT_MAX, INSTANT_MIN, Instant, to_text
+from fakeserver.errors import ScenarioError
+from fakeserver.profile import SwitchValue
+
+EventId = int | str
+
+FORMAT = 1
+"""Raised when an older file can no longer be read."""
+EVENTS_MAX = 100_000
+"""A world is run whole for every example; longer logs belong to `fakeserver serve`."""
+POLLS_MAX = 10_000
+"""A day of polls ten seconds apart fits."""
+CALM_POLLS_MIN = 3
+"""One poll to see the last event, one to see that nothing is new, one to spare (design: calm)."""
+DETAIL_LINES_MAX = 5
+"""A contradiction is shown with its first few culprits; the rest is counted."""
+
+CrashPoint = Literal["before-deliver", "after-deliver", "before-save", "after-save"]
+
+
+class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One row of the log.
+
+    `recorded_at` is the stamp that the log shows (``createdAt``, ``created_at``), or None where
+    the API may leave it out; `visible_at` is when a request can first return it. Both in ms since
+    the epoch. `fields` are the words of the dialect.
+    """
+
+    id: EventId
+    recorded_at: Instant | None
+    visible_at: Instant
+    fields: dict[str, Any] = {}
+
+    @property
+    def late_by_ms(self) -> int:
+        """How long the event was hidden after its stamp, in ms; 0 without a stamp."""
+        return 0 if self.recorded_at is None else max(0, self.visible_at - self.recorded_at)
+
+
+class Crash(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Kill the client at the `nth` (from 1) deliver or save of a poll, before or after it."""
+
+    point: CrashPoint
+    nth: int = 1
+
+
+class Poll(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """One run of the client. It starts at `starts_at`, or as soon as the previous one has ended.
+
+    `restart` builds the client anew before it (after a crash that happens anyway).
+    """
+
+    starts_at: Instant
+    restart: bool = False
+    crash: Crash | None = None
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that will happen in one world.
+
+    `events` stand in the order in which they were appended to the log. `polls[:calm_from]` are the
+    storm, the rest the calm. Each answered request costs `request_ms`. `page_size` is what the
+    client is told to ask for. `late_by_ms_max` is the lateness that the server promises to keep.
+    `origin` says where the scenario comes from, for people.
+    """
+
+    format: Literal[1] = 1
+    dialect: str
+    profile: str = "default"
+    settings: dict[str, SwitchValue] = {}
+    origin: str = ""
+    starts_at: Instant
+    request_ms: int
+    page_size: int
+    late_by_ms_max: int
+    events: tuple[LoggedEvent, ...]
+    polls: tuple[Poll, ...]
+    calm_from: int
+
+    def __post_init__(self) -> None:
+        problems = list(_contradictions(self))
+        if problems:
+            shown = "".join(f"\n  - {problem}" for problem in problems[:DETAIL_LINES_MAX])
+            more = len(problems) - DETAIL_LINES_MAX
+            rest = f"\n  - and {more} more" if more > 0 else ""
+            raise ScenarioError(f"the scenario contradicts itself:{shown}{rest}")
+
+    @property
+    def calm_at(self) -> Instant:
+        """When the first calm poll starts."""
+        return self.polls[self.calm_from].starts_at
+
+    @property
+    def ends_at(self) -> Instant:
+        """When the last poll starts."""
+        return self.polls[-1].starts_at
+
+    def event(self, event_id: EventId) -> LoggedEvent:
+        """Return the event with that id. Raises `KeyError`."""
+        for event in self.events:
+            if event.id == event_id:
+                return event
+        raise KeyError(event_id)
+
+    def to_json(self) -> bytes:
+        """Write the scenario as indented JSON, the same bytes on every machine."""
+        return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=2) + (
+            b"\n"
+        )
+
+    @staticmethod
+    def from_json(text: bytes | str, *, where: str = "scenario") -> Scenario:
+        """Read a scenario. Raises `ScenarioError` that names the field and what was expected."""
+        try:
+            return msgspec.json.decode(text, type=Scenario)
+        except ScenarioError:
+            raise
+        except msgspec.ValidationError as error:
+            if isinstance(error.__cause__, ScenarioError):
+                raise ScenarioError(f"{where}: {error.__cause__}") from error
+            raise ScenarioError(f"{where}: {error}") from error
+        except msgspec.DecodeError as error:
+            raise ScenarioError(f"{where}: not JSON: {error}") from error
+
+    @staticmethod
+    def load(path: str | Path) -> Scenario:
+        """Read a scenario file. Raises `ScenarioError`."""
+        try:
+            text = Path(path).read_bytes()
+        except OSError as error:
+            raise ScenarioError(f"can't read the scenario {path}: {error.strerror}") from error
+        return Scenario.from_json(text, where=str(path))
+
+
+def _contradictions(scenario: Scenario) -> Iterator[str]:
+    yield from _bad_numbers(scenario)
+    yield from _bad_events(scenario)
+    yield from _bad_polls(scenario)
+
+
+def _bad_numbers(scenario: Scenario) -> Iterator[str]:
+    if scenario.page_size < 1:
+        yield f"page_size must be 1 or more, got {scenario.page_size}"
+    if not 0 <= scenario.request_ms <= 3_600_000:
+        yield f"request_ms must be 0 to 3600000 (an hour), got {scenario.request_ms}"
+    if scenario.late_by_ms_max < 0:
+        yield f"late_by_ms_max must be 0 or more, got {scenario.late_by_ms_max}"
+    if not INSTANT_MIN <= scenario.starts_at <= INSTANT_MAX:
+        yield f"starts_at must lie in the years 1 to 9999, got {scenario.starts_at} ms"
+
+
+def _bad_events(scenario: Scenario) -> Iterator[str]:
+    if len(scenario.events) > EVENTS_MAX:
+        yield f"expected at most {EVENTS_MAX} events, got {len(scenario.events)}"
+    for event_id, count in Counter(event.id for event in scenario.events).items():
+        if count > 1:
+            yield f"ids are unique, but {event_id!r} stands {count} times in events"
+    if len({type(event.id) for event in scenario.events}) > 1:
+        yield "ids are all integers or all strings, but events mixes the two"
+    for event in scenario.events:
+        instants = (event.visible_at, event.recorded_at if event.recorded_at is not None else 0)
+        if not all(INSTANT_MIN <= instant <= INSTANT_MAX for instant in instants):
+            yield f"event {event.id!r} has an instant outside the years 1 to 9999"
+
+
+def _bad_polls(scenario: Scenario) -> Iterator[str]:
+    polls = scenario.polls
+    if len(polls) > POLLS_MAX:
+        yield f"expected at most {POLLS_MAX} polls, got {len(polls)}"
+    if not 0 <= scenario.calm_from <= len(polls) - CALM_POLLS_MIN:
+        yield (
+            f"the calm needs {CALM_POLLS_MIN} polls or more: calm_from is {scenario.calm_from}, "
+            f"and there are {len(polls)} polls"
+        )
+        return
+    for before, after in zip(polls, polls[1:], strict=False):
+        if after.starts_at <= before.starts_at:
+            yield (
+                f"polls start one after the other, but {to_text(after.starts_at)} "
+                f"follows {to_text(before.starts_at)}"
+            )
+    if polls[0].starts_at < scenario.starts_at:
+        yield "the first poll starts before the scenario does"
+    for number, poll in enumerate(polls, start=1):
+        if number > scenario.calm_from and (poll.crash is not None or poll.restart):
+            yield f"poll {number} belongs to the calm, so it can't crash or restart"
+        if poll.crash is not None and poll.crash.nth < 1:
+            yield f"the crash of poll {number} counts from 1, got nth={poll.crash.nth}"
+    last_visible = max((event.visible_at for event in scenario.events), default=None)
+    if last_visible is not None and last_visible > scenario.calm_at:
+        yield (
+            f"the calm starts at {to_text(scenario.calm_at)}, but an event becomes visible "
+            f"only at {to_text(last_visible)}"
+        )
+    if scenario.ends_at - scenario.calm_at < scenario.late_by_ms_max:
+        yield (
+            f"the calm lasts {scenario.ends_at - scenario.calm_at} ms, less than the promised "
+            f"lateness of {scenario.late_by_ms_max} ms"
+        )
