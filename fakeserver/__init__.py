@@ -1,1 +1,59 @@
-"""Fakes paginated event-log APIs and judges whether a client loses or repeats events."""
+"""Fakes paginated event-log APIs and judges whether a client loses or repeats events.
+
+The names below are loaded when first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fakeserver.app import FakeServer
+    from fakeserver.errors import ContractBroken
+    from fakeserver.generate import generate_scenario
+    from fakeserver.profile import Profile
+    from fakeserver.scenario import LoggedEvent, Scenario
+    from fakeserver.verifier.feed import Feed
+    from fakeserver.verifier.judge import judge
+    from fakeserver.verifier.promise import Promise
+    from fakeserver.verifier.search import verify
+    from fakeserver.verifier.verdict import Verdict
+
+_HOMES = {
+    "ContractBroken": "fakeserver.errors",
+    "FakeServer": "fakeserver.app",
+    "Feed": "fakeserver.verifier.feed",
+    "LoggedEvent": "fakeserver.scenario",
+    "Profile": "fakeserver.profile",
+    "Promise": "fakeserver.verifier.promise",
+    "Scenario": "fakeserver.scenario",
+    "Verdict": "fakeserver.verifier.verdict",
+    "generate_scenario": "fakeserver.generate",
+    "judge": "fakeserver.verifier.judge",
+    "verify": "fakeserver.verifier.search",
+}
+
+__all__ = [
+    "ContractBroken",
+    "FakeServer",
+    "Feed",
+    "LoggedEvent",
+    "Profile",
+    "Promise",
+    "Scenario",
+    "Verdict",
+    "generate_scenario",
+    "judge",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fakeserver' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

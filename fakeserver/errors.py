@@ -36,11 +36,11 @@ class ProfileError(UsageError):
     """An unknown dialect, profile, switch or value; the message lists the known ones."""
 
 
-class ClientNotFound(UsageError):
+class ClientNotFound(UsageError):  # noqa: N818 - the design's name
     """The client under test can't be found, imported or called."""
 
 
-class ContractBroken(FakeserverError, AssertionError):
+class ContractBroken(FakeserverError, AssertionError):  # noqa: N818 - the design's name
     """The client under test broke its promise; the message is the whole report."""
 
 

@@ -1,4 +1,4 @@
-"""What happened: a tuple of steps, written as JSON lines. With its scenario it can be judged alone."""
+"""What happened: a tuple of steps, JSON lines in a file. With its scenario it can be judged."""
 
 from __future__ import annotations
 
@@ -70,13 +70,15 @@ class Slept(Step, frozen=True, kw_only=True, tag="slept"):
     ms: int
 
 
-PollEnding = Literal["returned", "raised", "killed", "stopped"]
+PollEnding = Literal["returned", "raised", "killed", "stopped", "slept"]
 
 
 class PollEnded(Step, frozen=True, kw_only=True, tag="poll-ended"):
-    """The poll is over. `ending`: ``stopped`` means that it spent its budget of requests.
+    """The poll is over.
 
-    `error` is the exception's type and text for ``raised``, the reason for ``stopped``.
+    `ending` is ``stopped`` when it had spent its budget of requests, and ``slept`` when an endless
+    client slept into the next poll; the others speak for themselves. `error` is the exception's
+    type and text for ``raised``, the reason for ``stopped``.
     """
 
     poll: int
@@ -94,9 +96,7 @@ class Restarted(Step, frozen=True, kw_only=True, tag="restarted"):
     """The client was built anew; of what it knew only the checkpoint is left."""
 
 
-AnyStep = (
-    PollStarted | Exchange | Delivered | Saved | Slept | PollEnded | Killed | Restarted
-)
+AnyStep = PollStarted | Exchange | Delivered | Saved | Slept | PollEnded | Killed | Restarted
 History = tuple[AnyStep, ...]
 
 _decoder = msgspec.json.Decoder(AnyStep)
@@ -104,9 +104,7 @@ _decoder = msgspec.json.Decoder(AnyStep)
 
 def to_lines(history: Iterable[AnyStep]) -> bytes:
     """Write one JSON object a line, the same bytes on every machine."""
-    return b"".join(
-        msgspec.json.encode(step, order="deterministic") + b"\n" for step in history
-    )
+    return b"".join(msgspec.json.encode(step, order="deterministic") + b"\n" for step in history)
 
 
 def from_lines(text: bytes, *, where: str = "history") -> History:

@@ -32,15 +32,13 @@ class EventLog:
         return self._by_id.get(event_id)
 
     def select(self, query: Query, at: Instant, *, salt: int = 0) -> Selection:
-        """Answer `query` as of `at`. `salt` decides the order of ties where the query shuffles them.
+        """Answer `query` as of `at`; `salt` decides the order of ties where the query shuffles.
 
         A request sees one instant: every row with ``visible_at <= at`` and no other.
         """
-        found = [
-            event for event in self.events if event.visible_at <= at and query.matches(event)
-        ]
+        found = [event for event in self.events if event.visible_at <= at and query.matches(event)]
         if query.ties_shuffled:
-            Random(salt).shuffle(found)
+            Random(salt).shuffle(found)  # noqa: S311 - reproducible, not secret
         for key in reversed(query.order):
             _sort(found, key, nulls_first=query.nulls == "first")
         end = None if query.limit is None else query.offset + query.limit

@@ -99,7 +99,9 @@ def check_settings(switches: Iterable[Switch], settings: Mapping[str, SwitchValu
     known = {switch.name: switch for switch in switches}
     for name, value in settings.items():
         if name not in known:
-            raise ProfileError(f"no switch is called {name!r}; known are {', '.join(sorted(known))}")
+            raise ProfileError(
+                f"no switch is called {name!r}; known are {', '.join(sorted(known))}"
+            )
         values = known[name].values
         if not any(value is v or (value == v and type(value) is type(v)) for v in values):
             allowed = ", ".join(map(repr, values))

@@ -32,7 +32,7 @@ class Condition(msgspec.Struct, frozen=True):
         value = value_of(event, self.field)
         if value is None:
             return False
-        return _TESTS[self.operator](value, self.value)
+        return bool(_TESTS[self.operator](value, self.value))
 
 
 _TESTS: dict[str, Any] = {

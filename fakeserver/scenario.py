@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -154,6 +155,7 @@ def _contradictions(scenario: Scenario) -> Iterator[str]:
     yield from _bad_numbers(scenario)
     yield from _bad_events(scenario)
     yield from _bad_polls(scenario)
+    yield from _unordered_polls(scenario)
 
 
 def _bad_numbers(scenario: Scenario) -> Iterator[str]:
@@ -191,12 +193,6 @@ def _bad_polls(scenario: Scenario) -> Iterator[str]:
             f"and there are {len(polls)} polls"
         )
         return
-    for before, after in zip(polls, polls[1:], strict=False):
-        if after.starts_at <= before.starts_at:
-            yield (
-                f"polls start one after the other, but {to_text(after.starts_at)} "
-                f"follows {to_text(before.starts_at)}"
-            )
     if polls[0].starts_at < scenario.starts_at:
         yield "the first poll starts before the scenario does"
     for number, poll in enumerate(polls, start=1):
@@ -204,6 +200,19 @@ def _bad_polls(scenario: Scenario) -> Iterator[str]:
             yield f"poll {number} belongs to the calm, so it can't crash or restart"
         if poll.crash is not None and poll.crash.nth < 1:
             yield f"the crash of poll {number} counts from 1, got nth={poll.crash.nth}"
+    yield from _bad_calm(scenario)
+
+
+def _unordered_polls(scenario: Scenario) -> Iterator[str]:
+    for before, after in pairwise(scenario.polls):
+        if after.starts_at <= before.starts_at:
+            yield (
+                f"polls start one after the other, but {to_text(after.starts_at)} "
+                f"follows {to_text(before.starts_at)}"
+            )
+
+
+def _bad_calm(scenario: Scenario) -> Iterator[str]:
     last_visible = max((event.visible_at for event in scenario.events), default=None)
     if last_visible is not None and last_visible > scenario.calm_at:
         yield (

@@ -108,7 +108,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     | `late_by_ms_max` | lateness that the settings promise, ms |
     | `limit_max` | the server's cap on the limit, or None |
     | `tell` | chance, settings, stamps → id and fields of each event, in log order |
-    | `words` | what a query covers, in words: ``ids above 3`` |
+    | `words` | what a query covers, in words; times far from the given one are dated |
     | `remedy` | the request that reads a missed event in a poll, or None |
     | `reference_client` | a client that every rule must spare |
     | `document_client` | the algorithm that the document (or its readers) use, for the tour |
@@ -130,7 +130,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     tell: Callable[
         [Random, Settings, Sequence[Instant | None]], list[tuple[EventId, dict[str, Any]]]
     ]
-    words: Callable[[Query], str]
+    words: Callable[[Query, Instant], str]
     remedy: Callable[[Scenario, LoggedEvent, Instant, Settings], Remedy | None]
     reference_client: Callable[[Any], Any]
     document_client: Callable[[Any], Any]

@@ -62,7 +62,9 @@ def split_query(raw: str, *, status: int = 400) -> list[tuple[str, str]]:
             continue
         name, _, value = part.partition("=")
         try:
-            pairs.append((unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")))
+            pairs.append(
+                (unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict"))
+            )
         except UnicodeDecodeError as error:
             raise Refused(
                 status, "broken-encoding", f"expected percent-encoded UTF-8, got {shown(part)}"
@@ -87,9 +89,7 @@ def unknown_parameter(name: str, known: Collection[str], *, status: int = 400) -
     near = get_close_matches(name, list(known), n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     names = ", ".join(sorted(known))
-    return Refused(
-        status, "unknown-parameter", f"expected one of {names}, got {shown(name)}{hint}"
-    )
+    return Refused(status, "unknown-parameter", f"expected one of {names}, got {shown(name)}{hint}")
 
 
 def whole_number(
@@ -97,9 +97,7 @@ def whole_number(
 ) -> int:
     """Read a whole number in ASCII digits from `least` to `most`. Raises `Refused`."""
     if not _WHOLE.fullmatch(text) or len(text) > 20:
-        raise Refused(
-            status, "bad-number", f"{name}: expected a whole number, got {shown(text)}"
-        )
+        raise Refused(status, "bad-number", f"{name}: expected a whole number, got {shown(text)}")
     number = int(text)
     if not least <= number <= most:
         raise Refused(

@@ -1,0 +1,83 @@
+"""The fake as a WSGI application: HTTP in, one step of history, HTTP out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from werkzeug.http import http_date
+from werkzeug.wrappers import Response
+
+from fakeserver.clock import Instant, as_datetime
+from fakeserver.dialects.base import TOKEN, Ask
+from fakeserver.history import History
+from fakeserver.scenario import Scenario
+from fakeserver.world import World
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class FakeServer:
+    """One faked event log, playing one scenario.
+
+    It is a WSGI application: give it to any WSGI server, to Werkzeug's test client, or to the doors
+    (`fakeserver.doors`) that let requests, httpx and urllib talk to it without a socket::
+
+        server = FakeServer(generate_scenario(dialect="haravan", seed=7))
+        page = requests_session(server).get(server.url("/com/events.json")).json()
+
+    `token` is the bearer token that it accepts. The time in its ``Date`` header is simulated.
+    """
+
+    token = TOKEN
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.world = World(scenario)
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario being played."""
+        return self.world.scenario
+
+    @property
+    def history(self) -> History:
+        """The requests and answers so far (`fakeserver.history`)."""
+        return self.world.history
+
+    @property
+    def now(self) -> Instant:
+        """The simulated instant, ms since the epoch."""
+        return self.world.now
+
+    def advance(self, seconds: float) -> Instant:
+        """Let simulated time pass, in seconds, and return the new instant in ms."""
+        return self.world.advance(round(seconds * 1000))
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request, as WSGI asks."""
+        answer, at = self.world.ask(_read(environ))
+        response = Response(
+            answer.body,
+            status=answer.status,
+            content_type="application/json; charset=utf-8",
+            headers=[("Date", http_date(as_datetime(at))), *answer.headers],
+        )
+        return response(environ, start_response)
+
+
+def _read(environ: WSGIEnvironment) -> Ask:
+    headers = {
+        key[5:].replace("_", "-").lower(): value
+        for key, value in environ.items()
+        if key.startswith("HTTP_")
+    }
+    # WSGI hands the path decoded and as latin-1; what can't be UTF-8 is no path of ours anyway.
+    path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
+    return Ask(
+        path=quote(path, safe="/~!$&'()*+,;=:@"),
+        query=environ.get("QUERY_STRING", "").encode("latin-1").decode("utf-8", "replace"),
+        method=environ["REQUEST_METHOD"],
+        headers=headers,
+    )

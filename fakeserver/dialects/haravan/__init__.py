@@ -1,0 +1,46 @@
+"""Haravan's event log: pages by id, newest id first or upwards from one; events may appear late."""
+
+from __future__ import annotations
+
+from fakeserver.dialects.base import Dialect, Settings
+from fakeserver.dialects.haravan.clients import document_client, reference_client
+from fakeserver.dialects.haravan.parse import LIST_PATH, parse
+from fakeserver.dialects.haravan.render import refusal_body, render, render_event
+from fakeserver.dialects.haravan.stories import tell
+from fakeserver.dialects.haravan.switches import PROFILES, SWITCHES
+from fakeserver.dialects.haravan.terms import NAME
+from fakeserver.dialects.haravan.words import remedy, words
+
+LATE_BY_MS_MAX = 300_000
+"""The document's "a few minutes", read as five."""
+
+
+def _late_by_ms_max(settings: Settings) -> int:
+    return LATE_BY_MS_MAX if settings["lateness"] == "documented" else 0
+
+
+def _limit_max(settings: Settings) -> int | None:
+    cap = settings["limit_max"]
+    return None if cap is None else int(cap)
+
+
+DIALECT = Dialect(
+    name=NAME,
+    title="Haravan events",
+    list_path=LIST_PATH,
+    switches=SWITCHES,
+    profiles=PROFILES,
+    stamp_ms=1_000,
+    overlap_rows=0,
+    parse=parse,
+    render=render,
+    render_event=render_event,
+    refusal_body=refusal_body,
+    late_by_ms_max=_late_by_ms_max,
+    limit_max=_limit_max,
+    tell=tell,
+    words=words,
+    remedy=remedy,
+    reference_client=reference_client,
+    document_client=document_client,
+)

@@ -1,0 +1,339 @@
+"""From a request to a `Query`. What can't be read is refused: never guessed, never a full list."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+
+from fakeserver.clock import Instant, zone
+from fakeserver.dialects.base import Ask, Refused, Settings
+from fakeserver.dialects.haravan.terms import (
+    FIELDS,
+    LIST_PARAMETERS,
+    NESTED,
+    NESTED_ALL,
+    SCOPED_ONLY,
+    SINGLE_PARAMETERS,
+    SUBJECT_TYPES,
+    TOKEN_HEADER,
+    VERBS_ALL,
+)
+from fakeserver.dialects.wire import (
+    WHOLE_NUMBER_MAX,
+    check_token,
+    only_get,
+    read_time,
+    reject_repeated,
+    shown,
+    split_query,
+    unknown_parameter,
+    whole_number,
+)
+from fakeserver.query import ID, RECORDED_AT, Condition, Query, SortKey
+from fakeserver.scenario import LoggedEvent
+
+LIST_PATH = "/com/events.json"
+STATUS = 422
+"""The status of a value that can't be read; the vendor's pages show it on other resources."""
+
+_PATH = re.compile(
+    r"/(?:com|admin|(?P<versioned>admin/api/[0-9]{4}-[0-9]{2}))/"
+    r"(?:events(?:/(?P<event>count|[0-9]{1,19}))?"
+    r"|(?P<parents>[a-z_]+)/(?P<parent>[0-9]{1,19})/events)\.json",
+    re.ASCII,
+)
+_BY_ID = {
+    "asc": (SortKey(ID),),
+    "desc": (SortKey(ID, descending=True),),
+}
+_ORDERS = {
+    "id-asc": _BY_ID["asc"],
+    "id-desc": _BY_ID["desc"],
+    "created_at-asc": (SortKey(RECORDED_AT), SortKey(ID, descending=True)),
+    "created_at-desc": (SortKey(RECORDED_AT, descending=True), SortKey(ID, descending=True)),
+}
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """The switches that decide how a request is read, under their own names."""
+
+    version_alias: Any
+    nested: Any
+    unknown_parameter: Any
+    limit_default: Any
+    limit_max: Any
+    limit_over_max: Any
+    page_below_one: Any
+    since_id_zero: Any
+    since_id_order: Any
+    since_id_with_page: Any
+    order_default: Any
+    created_at_ties: Any
+    shop_zone: Any
+    time_forms: Any
+    ambiguous_time: Any
+    bounds: Any
+    unknown_filter: Any
+    filter_case: Any
+    count_filters: Any
+    fields_id: Any
+    author: Any
+
+
+_rule_values = itemgetter(*Rules.__struct_fields__)
+
+
+class InGlobalList(Condition, frozen=True):
+    """Keeps what the document shows only under an order or a product out of the global list.
+
+    A plain condition can't say it: a null never matches, and nearly no event has the field.
+    """
+
+    def holds(self, event: LoggedEvent) -> bool:
+        """Whether `event` lacks the mark."""
+        return not event.fields.get(self.field)
+
+
+_IN_GLOBAL_LIST = InGlobalList(SCOPED_ONLY, "not in", (True,))
+
+
+class Route(msgspec.Struct, frozen=True):
+    """What a path asks for: an endpoint, and the conditions that the path itself sets."""
+
+    endpoint: str
+    conditions: tuple[Condition, ...]
+
+
+def parse(ask: Ask, settings: Settings) -> Query:
+    """Return what `ask` means under `settings`.
+
+    Raises `Refused`: 404 for a path, 405 for a method, 401 and 403 for a token, 422 for a
+    parameter, 414 for a query beyond 8 KiB; looked at in this order.
+    """
+    rules = Rules(*_rule_values(settings))
+    route = _route(ask.path, rules)
+    only_get(ask, ask.path)
+    if settings["auth"] == "token":
+        check_token(ask, header=TOKEN_HEADER)
+    return _query(route, ask.query, rules)
+
+
+@lru_cache(maxsize=1024)
+def _route(path: str, rules: Rules) -> Route:
+    found = _PATH.fullmatch(path)
+    nested = NESTED if rules.nested == "orders-products" else NESTED_ALL
+    if (
+        found is None
+        or (found["versioned"] and not rules.version_alias)
+        or (found["parents"] and found["parents"] not in nested)
+    ):
+        raise _unknown_path(path, nested)
+    if found["parents"]:
+        return Route(
+            "list",
+            (
+                Condition("subject_type", "=", nested[found["parents"]]),
+                Condition("subject_id", "=", int(found["parent"])),
+            ),
+        )
+    if found["event"] is None:
+        return Route("list", (_IN_GLOBAL_LIST,))
+    if found["event"] == "count":
+        return Route("count", (_IN_GLOBAL_LIST,))
+    return Route("single", (Condition(ID, "=", int(found["event"])),))
+
+
+def _unknown_path(path: str, nested: dict[str, str]) -> Refused:
+    placeholder = "%7B" in path.upper() or "{" in path
+    hint = "; put the number in the place of #{id}" if placeholder else ""
+    known = "".join(f", /com/{parents}/ID/events.json" for parents in nested)
+    return Refused(
+        404,
+        "unknown-path",
+        f"expected {LIST_PATH}, /com/events/ID.json, /com/events/count.json{known}, "
+        f"got {shown(path)}{hint}",
+    )
+
+
+@lru_cache(maxsize=4096)
+def _query(route: Route, raw: str, rules: Rules) -> Query:
+    given = _parameters(route, raw, rules)
+    if route.endpoint == "single":
+        return Query(
+            endpoint="single", conditions=route.conditions, limit=1, fields=_fields(given, rules)
+        )
+    conditions = (*_bounds(given, rules), *_filters(given, rules), *route.conditions)
+    since = _since_id(given, rules)
+    if since is not None:
+        conditions = (Condition(ID, ">", since), *conditions)
+    if route.endpoint == "count":
+        # The number of matches is wanted, no row: so nothing is sorted, and nothing returned.
+        return Query(endpoint="count", conditions=conditions, limit=0)
+    asked, limit = _limit(given, rules)
+    return Query(
+        conditions=conditions,
+        order=_order(since, rules),
+        ties_shuffled=rules.created_at_ties == "shuffled",
+        offset=(_page(given, rules) - 1) * limit,
+        limit=limit,
+        limit_asked=asked,
+        fields=_fields(given, rules),
+    )
+
+
+def _parameters(route: Route, raw: str, rules: Rules) -> dict[str, str]:
+    """Return the parameters that this endpoint reads. Refuses unknown, repeated and empty ones."""
+    known = SINGLE_PARAMETERS if route.endpoint == "single" else LIST_PARAMETERS
+    pairs = split_query(raw, status=STATUS)
+    for name, _ in pairs:
+        if name not in known and rules.unknown_parameter == "reject":
+            raise unknown_parameter(name, known, status=STATUS)
+    given = reject_repeated([pair for pair in pairs if pair[0] in known], status=STATUS)
+    if route.endpoint == "count":
+        read = {"created_at_min", "created_at_max"}
+        if rules.count_filters == "honour":
+            read |= {"filter", "verb", "since_id"}
+        given = {name: value for name, value in given.items() if name in read}
+    for name, value in given.items():
+        if not value.strip():
+            raise Refused(
+                STATUS,
+                "empty-parameter",
+                f"{name}: expected a value, got {shown(value)}; leave out what you don't ask for",
+            )
+    return given
+
+
+def _limit(given: dict[str, str], rules: Rules) -> tuple[int | None, int]:
+    """Return the limit as asked and the limit that holds."""
+    cap = WHOLE_NUMBER_MAX if rules.limit_max is None else rules.limit_max
+    if "limit" not in given:
+        return None, min(rules.limit_default, cap)
+    asked = whole_number("limit", given["limit"], least=1, status=STATUS)
+    if asked > cap and rules.limit_over_max == "reject":
+        raise Refused(STATUS, "limit-over-max", f"limit: expected at most {cap}, got {asked}")
+    return asked, min(asked, cap)
+
+
+def _page(given: dict[str, str], rules: Rules) -> int:
+    if "page" not in given:
+        return 1
+    least = 0 if rules.page_below_one == "first" else 1
+    page = whole_number("page", given["page"], least=least, status=STATUS)
+    if "since_id" in given and rules.since_id_with_page == "reject":
+        raise Refused(
+            STATUS, "since-id-with-page", "expected since_id or page, got both; leave page out"
+        )
+    return max(1, page)
+
+
+def _since_id(given: dict[str, str], rules: Rules) -> int | None:
+    if "since_id" not in given:
+        return None
+    since = whole_number("since_id", given["since_id"], least=0, status=STATUS)
+    return None if since == 0 and rules.since_id_zero == "ignored" else since
+
+
+def _order(since: int | None, rules: Rules) -> tuple[SortKey, ...]:
+    if since is not None:
+        return _BY_ID[rules.since_id_order]
+    order = _ORDERS[rules.order_default]
+    if rules.created_at_ties == "shuffled" and order[0].field == RECORDED_AT:
+        return order[:1]
+    return order
+
+
+def _bounds(given: dict[str, str], rules: Rules) -> tuple[Condition, ...]:
+    inclusive = rules.bounds == "inclusive"
+    conditions: list[Condition] = []
+    if "created_at_min" in given:
+        since = _time("created_at_min", given["created_at_min"], rules)
+        conditions.append(Condition(RECORDED_AT, ">=" if inclusive else ">", since))
+    if "created_at_max" in given:
+        until = _time("created_at_max", given["created_at_max"], rules)
+        conditions.append(Condition(RECORDED_AT, "<=" if inclusive else "<", until))
+    return tuple(conditions)
+
+
+def _time(name: str, text: str, rules: Rules) -> Instant:
+    """Read a time; one without an offset is the shop's."""
+    instant = read_time(
+        name,
+        text,
+        naive_zone=zone(rules.shop_zone),
+        naive_fold=int(rules.ambiguous_time == "later"),
+        status=STATUS,
+    )
+    clock = text[len("2008-12-31") :]
+    if not clock:
+        raise Refused(
+            STATUS,
+            "bad-time",
+            f"{name}: expected a time of day too, as in 2008-12-31 03:00, got {shown(text)}",
+        )
+    if rules.time_forms == "document-only" and any(mark in clock for mark in "Z+-"):
+        raise Refused(
+            STATUS,
+            "bad-time",
+            f"{name}: expected the shop's local time without an offset, as in 2008-12-31 03:00, "
+            f"got {shown(text)}",
+        )
+    return instant
+
+
+def _filters(given: dict[str, str], rules: Rules) -> tuple[Condition, ...]:
+    conditions: list[Condition] = []
+    if "filter" in given:
+        types = _words("filter", given["filter"], SUBJECT_TYPES, rules)
+        conditions.append(Condition("subject_type", "in", types))
+    if "verb" in given:
+        verbs = _words("verb", given["verb"], VERBS_ALL, rules)
+        conditions.append(Condition("verb", "in", verbs))
+    return tuple(conditions)
+
+
+def _words(name: str, text: str, known: tuple[str, ...], rules: Rules) -> tuple[str, ...]:
+    """Read a list of subject types or verbs, in the document's own spelling where possible."""
+    words = _comma_list(name, text)
+    if rules.filter_case == "insensitive":
+        spelling = {word.lower(): word for word in known}
+        words = tuple(spelling.get(word.lower(), word) for word in words)
+    unknown = [word for word in words if word not in known]
+    if unknown and rules.unknown_filter == "reject":
+        raise Refused(
+            STATUS,
+            "unknown-word",
+            f"{name}: expected {', '.join(known)}, got {shown(unknown[0])}",
+        )
+    return words
+
+
+def _fields(given: dict[str, str], rules: Rules) -> tuple[str, ...] | None:
+    """Return the known fields that are asked for, in the order of the samples."""
+    if "fields" not in given:
+        return None
+    known = FIELDS if rules.author == "include" else tuple(f for f in FIELDS if f != "author")
+    asked = _comma_list("fields", given["fields"])
+    if not any(field in known for field in asked):
+        raise Refused(
+            STATUS,
+            "unknown-fields",
+            f"fields: expected at least one of {', '.join(known)}, got {shown(given['fields'])}",
+        )
+    kept = {*asked, ID} if rules.fields_id == "keep" else set(asked)
+    return tuple(field for field in known if field in kept)
+
+
+def _comma_list(name: str, text: str) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in text.split(","))
+    if not all(words):
+        raise Refused(
+            STATUS,
+            "empty-word",
+            f"{name}: expected words between commas, as in Product,Order, got {shown(text)}",
+        )
+    return tuple(dict.fromkeys(words))

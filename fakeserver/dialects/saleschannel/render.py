@@ -1,0 +1,53 @@
+"""The sales channel's answers: a bare JSON array, times in UTC with milliseconds."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from fakeserver.clock import to_text
+from fakeserver.dialects.base import Answer, Refused, Settings
+from fakeserver.log import Selection
+from fakeserver.query import Query
+from fakeserver.scenario import LoggedEvent
+
+_encoder = msgspec.json.Encoder()
+
+
+def render(query: Query, selection: Selection, settings: Settings) -> Answer:  # noqa: ARG001
+    """Return the rows as a bare array: the document shows no envelope, cursor or total."""
+    key = str(settings["details_key"])
+    body = b"[" + b",".join(_encoder.encode(_as_dict(row, key)) for row in selection.rows) + b"]"
+    return Answer(status=200, body=body, rows=selection.rows)
+
+
+def render_event(event: LoggedEvent, settings: Settings) -> dict[str, Any]:
+    """Return one event in the document's order: id, eventType, createdAt, eventAt, details."""
+    return _as_dict(event, str(settings["details_key"]))
+
+
+def _as_dict(event: LoggedEvent, details_key: str) -> dict[str, Any]:
+    fields = event.fields
+    event_at = fields.get("eventAt")
+    shown = {
+        "id": event.id,
+        "eventType": fields["eventType"],
+        "createdAt": None if event.recorded_at is None else to_text(event.recorded_at),
+        "eventAt": None if event_at is None else to_text(event_at),
+    }
+    if "details" in fields:
+        shown[details_key] = fields["details"]
+    return shown
+
+
+def refusal_body(refused: Refused) -> bytes:
+    """Return ``{"statusCode", "error", "message"}``; the document shows no error at all."""
+    return _encoder.encode(
+        {
+            "statusCode": refused.status,
+            "error": HTTPStatus(refused.status).phrase,
+            "message": refused.says,
+        }
+    )

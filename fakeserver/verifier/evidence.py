@@ -1,0 +1,144 @@
+"""A history laid out for the rules: which poll each step belongs to, who delivered what when."""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+
+import msgspec
+
+from fakeserver.clock import Instant
+from fakeserver.dialects import find_dialect
+from fakeserver.dialects.base import TOKEN, Ask, Refused
+from fakeserver.history import (
+    Delivered,
+    Exchange,
+    History,
+    PollEnded,
+    PollStarted,
+)
+from fakeserver.log import EventLog
+from fakeserver.query import Query
+from fakeserver.scenario import EventId, LoggedEvent, Scenario
+from fakeserver.verifier.promise import Promise
+
+
+class PollView(msgspec.Struct, kw_only=True):
+    """One poll: its `number` from 1, when it started, the places of its exchanges, how it ended."""
+
+    number: int
+    started_at: Instant
+    exchanges: list[int] = msgspec.field(default_factory=list)
+    ended: PollEnded | None = None
+
+
+class Evidence:
+    """Scenario, history and promise, indexed. Steps are named by their place in the history."""
+
+    def __init__(self, scenario: Scenario, history: History, promise: Promise) -> None:
+        self.scenario = scenario
+        self.history = history
+        self.promise = promise
+        self.dialect = find_dialect(scenario.dialect)
+        self.settings = self.dialect.settings(scenario.settings)
+        self.log = EventLog(scenario.events)
+        self.polls: list[PollView] = []
+        self.poll_of: list[int] = []
+        self.exchanges: list[int] = []
+        self.deliveries: list[int] = []
+        self._index()
+
+    def _index(self) -> None:
+        for place, step in enumerate(self.history):
+            if isinstance(step, PollStarted):
+                self.polls.append(PollView(number=step.poll, started_at=step.at))
+            self.poll_of.append(self.polls[-1].number if self.polls else 0)
+            if isinstance(step, Exchange):
+                self.exchanges.append(place)
+                if self.polls:
+                    self.polls[-1].exchanges.append(place)
+            elif isinstance(step, Delivered):
+                self.deliveries.append(place)
+            elif isinstance(step, PollEnded) and self.polls:
+                self.polls[-1].ended = step
+
+    @cached_property
+    def late_by_ms_max(self) -> int:
+        """The lateness that the client must stand: its promise, or what the scenario keeps."""
+        promised = self.promise.late_by_ms_max
+        return self.scenario.late_by_ms_max if promised is None else promised
+
+    @cached_property
+    def is_complete(self) -> bool:
+        """Whether every poll of the scenario was played to an end of the client's own."""
+        if not self.polls or self.polls[-1].number != len(self.scenario.polls):
+            return False
+        ended = self.polls[-1].ended
+        return ended is not None and ended.ending in ("returned", "slept", "raised")
+
+    @cached_property
+    def first_delivery(self) -> dict[EventId, int]:
+        """For each delivered id the place of its first delivery."""
+        first: dict[EventId, int] = {}
+        for place in self.deliveries:
+            first.setdefault(self.delivered(place).event_id, place)
+        return first
+
+    @cached_property
+    def names(self) -> dict[EventId, str]:
+        """Short names for people: ``e1``, ``e2`` … in the order of the log."""
+        return {event.id: f"e{number}" for number, event in enumerate(self.scenario.events, 1)}
+
+    def name(self, event_id: EventId) -> str:
+        """The short name of an event, or the id itself where the log has none such."""
+        return self.names.get(event_id, repr(event_id))
+
+    def delivered(self, place: int) -> Delivered:
+        """The delivery at `place`."""
+        step = self.history[place]
+        assert isinstance(step, Delivered)  # noqa: S101
+        return step
+
+    def exchange(self, place: int) -> Exchange:
+        """The request and answer at `place`."""
+        step = self.history[place]
+        assert isinstance(step, Exchange)  # noqa: S101
+        return step
+
+    def in_calm(self, poll_number: int) -> bool:
+        """Whether that poll (from 1) belongs to the calm."""
+        return poll_number > self.scenario.calm_from
+
+    def query(self, exchange: Exchange) -> Query | None:
+        """What a request meant, or None for one that was refused."""
+        if exchange.status != 200:
+            return None
+        return _parse(self.scenario.dialect, exchange.target, tuple(self.settings.items()))
+
+    def words(self, query: Query, near: Instant) -> str:
+        """What `query` covers, in words; times a day or more away from `near` are dated."""
+        return self.dialect.words(query, near)
+
+    def owed(self) -> list[LoggedEvent]:
+        """Events that the client owes by the end of the calm.
+
+        Not owed: what came later than promised, and what became visible only after the last poll
+        had started (it may have asked for that row before it was there).
+        """
+        if not self.is_complete:
+            return []
+        last = self.polls[-1].started_at
+        return [
+            event
+            for event in self.scenario.events
+            if event.visible_at <= last and event.late_by_ms <= self.late_by_ms_max
+        ]
+
+
+@lru_cache(maxsize=8192)
+def _parse(dialect: str, target: str, settings: tuple[tuple[str, object], ...]) -> Query | None:
+    path, _, query = target.partition("?")
+    ask = Ask(path=path, query=query, headers={"authorization": f"Bearer {TOKEN}"})
+    try:
+        return find_dialect(dialect).parse(ask, dict(settings))  # type: ignore[arg-type]
+    except Refused:
+        return None

@@ -1,0 +1,236 @@
+"""What a client under test is given: where to ask, what it saved, and where to deliver."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fakeserver import doors
+from fakeserver.app import FakeServer
+from fakeserver.clock import as_datetime
+from fakeserver.errors import ClientKilled, RunStopped, UsageError
+from fakeserver.history import Delivered, Killed, Saved, Slept
+from fakeserver.scenario import Crash, CrashPoint, EventId, LoggedEvent
+
+if TYPE_CHECKING:
+    from urllib.request import OpenerDirector
+
+    import httpx
+    import requests
+
+SLEEP_S_MAX = 7 * 86_400
+"""A week: longer than any poll interval, short enough to stay within the calendar."""
+
+
+class Feed:
+    """One event log, as the client under test sees it.
+
+    | attribute | meaning |
+    |---|---|
+    | `base_url`, `token`, `headers`, `page_size`, `url(path)` | where and how to ask |
+    | `dialect`, `zone` | the API's name; the IANA name of its local time zone, or None |
+    | `requests_session()`, `httpx_client()`, `httpx_async_client()`, `urllib_opener()` | doors |
+    | `checkpoint` | what was last saved, through JSON, or None |
+    | `deliver(event)`, `save(checkpoint)`, `commit(events, checkpoint)` | what the client does |
+    | `sleep(seconds)`, `now()` | simulated time |
+
+    `page_size` is a suggestion. `base_url` and `url` name a live server on 127.0.0.1, which starts
+    when first asked for; once a door without a socket has been opened they name that instead.
+    """
+
+    def __init__(
+        self,
+        server: FakeServer,
+        *,
+        live_url: Callable[[], str],
+        checkpoint: bytes | None = None,
+        on_sleep: Callable[[], None] | None = None,
+    ) -> None:
+        self.token = server.token
+        self.page_size = server.scenario.page_size
+        self.dialect = server.scenario.dialect
+        zone = server.world.settings.get("shop_zone")
+        self.zone = None if zone is None else str(zone)
+        self._server = server
+        self._world = server.world
+        self._live_url = live_url
+        self._on_sleep = on_sleep
+        self._checkpoint = checkpoint
+        self._door_open = False
+        self._stopped: RunStopped | None = None
+        self._crash: Crash | None = None
+        self._counts: Counter[str] = Counter()
+
+    # Where and how to ask
+
+    @property
+    def base_url(self) -> str:
+        """The address of the API, without a slash at the end."""
+        return doors.ORIGIN if self._door_open else self._live_url()
+
+    def url(self, path: str) -> str:
+        """Return the address of `path`, which starts with a slash."""
+        return self.base_url + path
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that a request needs: the token."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def requests_session(self) -> requests.Session:
+        """Return a new `requests.Session` that needs no socket and sends the token."""
+        self._door_open = True
+        return doors.requests_session(self._server, token=self.token)
+
+    def httpx_client(self) -> httpx.Client:
+        """Return a new `httpx.Client` that needs no socket and sends the token."""
+        self._door_open = True
+        return doors.httpx_client(self._server, token=self.token)
+
+    def httpx_async_client(self) -> httpx.AsyncClient:
+        """Return a new `httpx.AsyncClient` that needs no socket and sends the token."""
+        self._door_open = True
+        return doors.httpx_async_client(self._server, token=self.token)
+
+    def urllib_opener(self) -> OpenerDirector:
+        """Return a new `urllib.request` opener that needs no socket and sends the token."""
+        self._door_open = True
+        return doors.urllib_opener(self._server, token=self.token)
+
+    # What the client does
+
+    @property
+    def checkpoint(self) -> Any:
+        """A fresh copy of the value that was last saved, or None."""
+        return None if self._checkpoint is None else msgspec.json.decode(self._checkpoint)
+
+    def deliver(self, event: Mapping[str, Any] | EventId) -> None:
+        """Hand over one event: a mapping with its ``id``, or the bare id.
+
+        Fields that a mapping shares with the served event must be equal to it; more are welcome.
+        Raises `UsageError` for anything else.
+        """
+        self.check_alive()
+        self._may_crash("before-deliver")
+        self._world.record(self._delivered(event))
+        self._may_crash("after-deliver")
+
+    def save(self, checkpoint: Any) -> None:
+        """Make a JSON value durable. Raises `UsageError` for one that is not JSON."""
+        self.check_alive()
+        encoded = _encode(checkpoint)
+        self._may_crash("before-save")
+        self._save(encoded)
+        self._may_crash("after-save")
+
+    def commit(self, events: Iterable[Mapping[str, Any] | EventId], checkpoint: Any) -> None:
+        """Deliver `events` and save `checkpoint` in one step: a crash finds both or neither."""
+        self.check_alive()
+        encoded = _encode(checkpoint)
+        steps = [self._delivered(event) for event in events]
+        self._may_crash("before-save")
+        for step in steps:
+            self._world.record(step)
+        self._save(encoded)
+        self._may_crash("after-save")
+
+    def sleep(self, seconds: float) -> _Slept:
+        """Let simulated time pass; may be awaited. After the last poll it raises `FeedClosed`."""
+        self.check_alive()
+        if not 0 <= seconds <= SLEEP_S_MAX:
+            raise UsageError(f"sleep: expected 0 to {SLEEP_S_MAX} seconds, got {seconds!r}")
+        ms = round(seconds * 1000)
+        self._world.record(Slept(at=self._world.now, ms=ms))
+        self._world.advance(ms)
+        if self._on_sleep is not None:
+            self._on_sleep()
+        return _Slept()
+
+    def now(self) -> datetime:
+        """Return the simulated time, in UTC, exact to the millisecond."""
+        return as_datetime(self._world.now)
+
+    # For the runner
+
+    def begin_poll(self, crash: Crash | None) -> None:
+        """Start counting for this poll's `crash`."""
+        self._crash = crash
+        self._counts.clear()
+
+    def stop(self, reason: RunStopped) -> None:
+        """Let every later use of this feed raise `reason`: its client is dead."""
+        self._stopped = reason
+
+    @property
+    def saved(self) -> bytes | None:
+        """The last checkpoint as JSON text."""
+        return self._checkpoint
+
+    def check_alive(self) -> None:
+        """Raise the reason for which this feed was stopped, if it was."""
+        if self._stopped is not None:
+            raise self._stopped
+
+    def _may_crash(self, point: CrashPoint) -> None:
+        if self._crash is None or self._crash.point != point:
+            return
+        self._counts[point] += 1
+        if self._counts[point] == self._crash.nth:
+            self._world.record(Killed(at=self._world.now, point=point))
+            self.stop(ClientKilled(f"killed {point} number {self._crash.nth}"))
+            self.check_alive()
+
+    def _save(self, encoded: bytes) -> None:
+        self._checkpoint = encoded
+        self._world.record(Saved(at=self._world.now, checkpoint=msgspec.json.decode(encoded)))
+
+    def _delivered(self, event: Mapping[str, Any] | EventId) -> Delivered:
+        event_id = event.get("id") if isinstance(event, Mapping) else event
+        if isinstance(event_id, bool) or not isinstance(event_id, (int, str)):
+            raise UsageError(
+                f"deliver: expected a mapping with its 'id', or the bare id, got {event!r:.200}"
+            )
+        logged = self._find(event_id)
+        known_id = event_id if logged is None else logged.id
+        altered = None
+        if isinstance(event, Mapping) and (logged is None or not self._same(event, logged)):
+            altered = _as_json(event)
+        return Delivered(at=self._world.now, event_id=known_id, event=altered)
+
+    def _find(self, event_id: EventId) -> LoggedEvent | None:
+        """Find an event by its id; a number written as text is the same id to us."""
+        found = self._world.log.find(event_id)
+        if found is not None:
+            return found
+        if isinstance(event_id, int):
+            return self._world.log.find(str(event_id))
+        return self._world.log.find(int(event_id)) if event_id.isdecimal() else None
+
+    def _same(self, event: Mapping[str, Any], logged: LoggedEvent) -> bool:
+        truth = self._world.dialect.render_event(logged, self._world.settings)
+        return all(event[name] == truth[name] for name in event if name in truth)
+
+
+class _Slept:
+    """Lets ``await feed.sleep(1)`` work as ``feed.sleep(1)`` does."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return iter(())  # type: ignore[return-value]
+
+
+def _encode(checkpoint: Any) -> bytes:
+    try:
+        return msgspec.json.encode(checkpoint)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"save: expected a JSON value, got {checkpoint!r:.200}: {error}"
+        ) from error
+
+
+def _as_json(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy what was delivered; what is no JSON is kept as its text, for the report."""
+    return dict(msgspec.json.decode(msgspec.json.encode(dict(event), enc_hook=repr)))

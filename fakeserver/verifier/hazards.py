@@ -1,0 +1,370 @@
+"""What a world contained that trips clients up: read from the history, not from intentions.
+
+A hazard that was planted and never met by the client was not exercised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+
+import msgspec
+
+from fakeserver.clock import HOUR_MS, as_datetime, at, zone
+from fakeserver.dialects.base import Dialect
+from fakeserver.history import Delivered, Exchange, Killed, Restarted, Saved
+from fakeserver.profile import Profile
+from fakeserver.query import Query
+from fakeserver.verifier.evidence import Evidence
+
+Detector = Callable[[Evidence], bool]
+Possible = Callable[[Dialect, Profile, int], bool]
+
+KNOWN_EVENT_TYPES = ("TRANSACTION_STATUS_CHANGE",)
+
+
+WINTER, SUMMER = as_datetime(at("2026-01-05T00:00:00Z")), as_datetime(at("2026-07-01T00:00:00Z"))
+"""A zone whose clocks change has different offsets on these days."""
+
+
+class Hazard(msgspec.Struct, frozen=True, kw_only=True):
+    """One hazard: what it is, its fault classes and source, when it can occur, whether it did."""
+
+    name: str
+    about: str
+    source: str
+    possible: Possible
+    exercised: Detector
+
+
+def exercised(evidence: Evidence) -> tuple[str, ...]:
+    """Return the names of the hazards that the client met in this world."""
+    return tuple(hazard.name for hazard in HAZARDS.values() if hazard.exercised(evidence))
+
+
+def possible(dialect: Dialect, profile: Profile, late_by_ms_max: int) -> tuple[str, ...]:
+    """Return the names of the hazards that worlds of `profile` can contain at all."""
+    return tuple(
+        hazard.name
+        for hazard in HAZARDS.values()
+        if hazard.possible(dialect, profile, late_by_ms_max)
+    )
+
+
+def _pages(evidence: Evidence) -> Iterator[tuple[Exchange, Query]]:
+    for place in evidence.exchanges:
+        exchange = evidence.exchange(place)
+        query = evidence.query(exchange)
+        if query is not None and query.endpoint == "list":
+            yield exchange, query
+
+
+def _tie_at_page_edge(evidence: Evidence) -> bool:
+    for exchange, query in _pages(evidence):
+        if not exchange.event_ids or query.limit is None:
+            continue
+        edge = evidence.log.find(exchange.event_ids[-1])
+        if edge is None:
+            continue
+        page = set(exchange.event_ids)
+        for event in evidence.scenario.events:
+            if (
+                event.recorded_at == edge.recorded_at
+                and event.id not in page
+                and event.visible_at <= exchange.at
+                and query.matches(event)
+            ):
+                return True
+    return False
+
+
+def _tie_group_over_limit(evidence: Evidence) -> bool:
+    for exchange, query in _pages(evidence):
+        if query.limit is None or len(exchange.event_ids) < query.limit:
+            continue
+        stamps = {
+            event.recorded_at
+            for event_id in exchange.event_ids
+            if (event := evidence.log.find(event_id)) is not None
+        }
+        if len(stamps) == 1 and query.limit > 1:
+            return True
+    return False
+
+
+def _unstable_ties(evidence: Evidence) -> bool:
+    return any(query.ties_shuffled for _, query in _pages(evidence)) and _tie_at_page_edge(evidence)
+
+
+def _late_visible(evidence: Evidence) -> bool:
+    asked = [exchange.at for exchange, _ in _pages(evidence)]
+    return any(
+        event.recorded_at is not None
+        and any(event.recorded_at <= instant < event.visible_at for instant in asked)
+        for event in evidence.scenario.events
+    )
+
+
+def _append_during_walk(evidence: Evidence) -> bool:
+    for poll in evidence.polls:
+        if len(poll.exchanges) < 2:
+            continue
+        first = evidence.exchange(poll.exchanges[0]).at
+        last = evidence.exchange(poll.exchanges[-1]).at
+        if any(first < event.visible_at <= last for event in evidence.scenario.events):
+            return True
+    return False
+
+
+def _order_flip(evidence: Evidence) -> bool:
+    orders = {query.order for _, query in _pages(evidence) if query.order}
+    return len(orders) > 1
+
+
+def _clamped_limit(evidence: Evidence) -> bool:
+    return any(
+        query.limit_asked is not None
+        and query.limit is not None
+        and query.limit < query.limit_asked
+        and len(exchange.event_ids) == query.limit
+        for exchange, query in _pages(evidence)
+    )
+
+
+def _exact_multiple(evidence: Evidence) -> bool:
+    for exchange, query in _pages(evidence):
+        if not query.limit or len(exchange.event_ids) != query.limit:
+            continue
+        selection = evidence.log.select(query, exchange.at)
+        if selection.matched == query.offset + query.limit:
+            return True
+    return False
+
+
+def _empty_log(evidence: Evidence) -> bool:
+    first = min((event.visible_at for event in evidence.scenario.events), default=None)
+    return any(
+        not exchange.event_ids and (first is None or exchange.at < first)
+        for exchange, _ in _pages(evidence)
+    )
+
+
+def _ids_not_in_time_order(evidence: Evidence) -> bool:
+    seen = [
+        (event.recorded_at, event.id)
+        for event in evidence.scenario.events
+        if event.recorded_at is not None
+    ]
+    seen.sort(key=lambda pair: pair[0])
+    return any(
+        earlier[0] < later[0] and earlier[1] > later[1]  # type: ignore[operator]
+        for earlier, later in pairwise(seen)
+    )
+
+
+def _restart(evidence: Evidence) -> bool:
+    steps = evidence.history
+    return any(
+        isinstance(step, Restarted)
+        and not any(isinstance(before, Killed) for before in steps[max(0, place - 2) : place])
+        for place, step in enumerate(steps)
+    )
+
+
+def _crash_before_save(evidence: Evidence) -> bool:
+    unsaved = False
+    for step in evidence.history:
+        if isinstance(step, Delivered):
+            unsaved = True
+        elif isinstance(step, Saved):
+            unsaved = False
+        elif isinstance(step, Killed) and (unsaved or step.point == "before-save"):
+            return True
+    return False
+
+
+def _crash_after_save(evidence: Evidence) -> bool:
+    return any(isinstance(step, Killed) and step.point == "after-save" for step in evidence.history)
+
+
+def _unknown_event_type(evidence: Evidence) -> bool:
+    return any(
+        event.fields.get("eventType", KNOWN_EVENT_TYPES[0]) not in KNOWN_EVENT_TYPES
+        for event in evidence.scenario.events
+    )
+
+
+def _zone_shift(evidence: Evidence) -> bool:
+    name = evidence.settings.get("shop_zone")
+    if name is None:
+        return False
+    offsets = {
+        as_datetime(poll.started_at).astimezone(zone(str(name))).utcoffset()
+        for poll in evidence.polls
+    }
+    return len(offsets) > 1
+
+
+def _long_outage(evidence: Evidence) -> bool:
+    storm = [poll for poll in evidence.polls if not evidence.in_calm(poll.number)]
+    return any(after.started_at - before.started_at >= HOUR_MS for before, after in pairwise(storm))
+
+
+def _backlog(evidence: Evidence) -> bool:
+    if not evidence.polls:
+        return False
+    start = evidence.polls[0].started_at
+    waiting = sum(event.visible_at <= start for event in evidence.scenario.events)
+    return waiting > evidence.scenario.page_size
+
+
+def _always(_dialect: Dialect, _profile: Profile, _late: int) -> bool:
+    return True
+
+
+def _where(switch: str, *values: object) -> Possible:
+    def check(_dialect: Dialect, profile: Profile, _late: int) -> bool:
+        return any(value in values for value in profile.allowed.get(switch, ()))
+
+    return check
+
+
+def _capped(_dialect: Dialect, profile: Profile, _late: int) -> bool:
+    return any(cap is not None for cap in profile.allowed.get("limit_max", ()))
+
+
+def _shifting_zone(_dialect: Dialect, profile: Profile, _late: int) -> bool:
+    def shifts(name: str) -> bool:
+        return len({moment.astimezone(zone(name)).utcoffset() for moment in (WINTER, SUMMER)}) > 1
+
+    return any(shifts(str(name)) for name in profile.allowed.get("shop_zone", ()))
+
+
+def _late_allowed(_dialect: Dialect, _profile: Profile, late_by_ms_max: int) -> bool:
+    return late_by_ms_max > 0
+
+
+_ALL = (
+    Hazard(
+        name="tie-at-page-edge",
+        about="Events that share a stamp lie on both sides of the end of a page.",
+        source="fault classes C01, C02; kafka-connect-jdbc#1093, estuary/connectors#5205",
+        possible=_always,
+        exercised=_tie_at_page_edge,
+    ),
+    Hazard(
+        name="tie-group-over-limit",
+        about="A full page holds one stamp only: an inclusive key can't move past it.",
+        source="fault class C03, theorem T4; airbytehq/airbyte#43317, teambtcmap/btcmap.org#1189",
+        possible=_always,
+        exercised=_tie_group_over_limit,
+    ),
+    Hazard(
+        name="unstable-ties",
+        about="The order among events that share a stamp differs from request to request.",
+        source="fault class C04; getlago/lago-api#5587, datagouv/api-tabular#122",
+        possible=_where("ties", "shuffled"),
+        exercised=_unstable_ties,
+    ),
+    Hazard(
+        name="late-visible",
+        about="The client asked while an event was recorded already and not yet visible.",
+        source="fault classes C06, C09, theorem T2; estuary/connectors#3911",
+        possible=_late_allowed,
+        exercised=_late_visible,
+    ),
+    Hazard(
+        name="append-during-walk",
+        about="An event became visible between two requests of one walk.",
+        source="fault classes C08, C12, theorem T8; airbytehq/airbyte#21500",
+        possible=_always,
+        exercised=_append_during_walk,
+    ),
+    Hazard(
+        name="order-flip",
+        about="Two requests of the client were answered in different orders.",
+        source="fault class C21; Shopify/shopify_python_api#367",
+        possible=_where("since_id_order", "asc"),
+        exercised=_order_flip,
+    ),
+    Hazard(
+        name="clamped-limit",
+        about="The server returned fewer rows than asked for, because of its cap, and had more.",
+        source="fault classes C15, C18; ohdearquant/khive#894",
+        possible=_capped,
+        exercised=_clamped_limit,
+    ),
+    Hazard(
+        name="exact-multiple-of-limit",
+        about="The last page of a walk was full.",
+        source="fault class C17; airbytehq/airbyte#28226",
+        possible=_always,
+        exercised=_exact_multiple,
+    ),
+    Hazard(
+        name="empty-log",
+        about="The client asked while there was nothing to read.",
+        source="fault class C16, the first document's page[-1]",
+        possible=_always,
+        exercised=_empty_log,
+    ),
+    Hazard(
+        name="unknown-event-type",
+        about="An event of a type that no client knows today.",
+        source="the sales channel's document: 'the list of supported events will expand'",
+        possible=_where("event_types", "expanding"),
+        exercised=_unknown_event_type,
+    ),
+    Hazard(
+        name="ids-not-in-time-order",
+        about="A later event has a lower id.",
+        source="fault class C05; Haravan's own sample",
+        possible=_where("id_order", "shuffled", "random"),
+        exercised=_ids_not_in_time_order,
+    ),
+    Hazard(
+        name="restart",
+        about="The client was built anew between two polls and had its checkpoint only.",
+        source="fault class C25; bitwarden/splunk#189",
+        possible=_always,
+        exercised=_restart,
+    ),
+    Hazard(
+        name="crash-before-save",
+        about="The client was killed after it had delivered and before it had saved.",
+        source="fault class C25; elastic/logstash#1675",
+        possible=_always,
+        exercised=_crash_before_save,
+    ),
+    Hazard(
+        name="crash-after-save",
+        about="The client was killed right after it had saved.",
+        source="fault class C24; proteanhq/protean#1262",
+        possible=_always,
+        exercised=_crash_after_save,
+    ),
+    Hazard(
+        name="zone-shift",
+        about="The clocks of the shop changed between two polls.",
+        source="fault class C32; beestat/app#190",
+        possible=_shifting_zone,
+        exercised=_zone_shift,
+    ),
+    Hazard(
+        name="long-outage",
+        about="The client did not run for an hour or more.",
+        source="fault class C08; utmstack/UTMStack#2435",
+        possible=_always,
+        exercised=_long_outage,
+    ),
+    Hazard(
+        name="backlog",
+        about="More than a page was waiting when the client ran for the first time.",
+        source="fault class C08, theorem T2 (wrong anchors)",
+        possible=_always,
+        exercised=_backlog,
+    ),
+)
+
+HAZARDS: Mapping[str, Hazard] = {hazard.name: hazard for hazard in _ALL}
+"""Every hazard that this version can put into a world, by name."""

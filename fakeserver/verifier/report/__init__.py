@@ -1,0 +1,1 @@
+"""A verdict, written down: as text for people, as JSON for programs."""

@@ -1,0 +1,266 @@
+"""A verdict as text for people: headline, what happened, why, what would have helped."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import msgspec
+
+from fakeserver.clock import Instant, clock_text, duration_text
+from fakeserver.history import (
+    Delivered,
+    Exchange,
+    Killed,
+    PollEnded,
+    Restarted,
+    Saved,
+    Slept,
+)
+from fakeserver.scenario import LoggedEvent
+from fakeserver.verifier.evidence import Evidence, PollView
+
+if TYPE_CHECKING:
+    from fakeserver.verifier.verdict import Finding, Verdict
+
+LITERAL_TARGET_MAX = 58
+"""A longer request line is told in words instead: nobody reads a wrapped query string."""
+ROWS_SHOWN_MAX = 12
+"""Rows of one page that are named; the rest is counted."""
+EXCHANGES_SHOWN_MAX = 6
+"""Requests of one poll that are shown; of a stuck one the first few tell the story."""
+EVENTS_SHOWN_MAX = 40
+CHECKPOINT_CHARS_MAX = 60
+LABEL_WIDTH = 9
+
+
+def verdict_text(verdict: Verdict, *, width: int = 100) -> str:
+    """Return the report; lines have at most `width` characters where words allow."""
+    lines = [*_headline(verdict, width), ""]
+    if verdict.findings and verdict.scenario is not None:
+        evidence = Evidence(verdict.scenario, verdict.history, verdict.promise)
+        lines += [*_timeline(evidence, width), ""]
+        lines += _explanation(verdict.findings[0], width)
+        lines += _others(verdict.findings[1:], width)
+    lines += _paragraph("Hazards", _hazards(verdict), width)
+    if verdict.notes:
+        lines += _paragraph("Notes", "; ".join(verdict.notes) + ".", width)
+    if verdict.replay:
+        lines += [f"  {'Replay':<{LABEL_WIDTH}}{verdict.replay}"]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _headline(verdict: Verdict, width: int) -> Iterator[str]:
+    if verdict.findings:
+        finding = verdict.findings[0]
+        left = f"BROKEN  {finding.rule}  {finding.message}"
+    elif verdict.outcome == "kept":
+        worlds = "1 world" if verdict.examples == 1 else f"{verdict.examples} worlds"
+        left = f"KEPT  the promise held in {worlds}"
+    else:
+        left = "INCONCLUSIVE  nothing was proved"
+    parts = [verdict.dialect, f"profile {verdict.profile}", verdict.promise.delivery]
+    if verdict.promise.order != "none":
+        parts.append(f"order {verdict.promise.order}")
+    if verdict.seed is not None:
+        parts.append(f"seed {verdict.seed}")
+    if verdict.found_at is not None:
+        parts.append(f"example {verdict.found_at}")
+    if verdict.shrunk_from is not None:
+        parts.append(f"shrunk from {verdict.shrunk_from} events")
+    right = " · ".join(parts)
+    if len(left) + len(right) + 4 <= width:
+        yield f"{left}    {right}"
+    else:
+        yield from textwrap.wrap(left, width, subsequent_indent="        ")
+        yield from textwrap.wrap(right, width, initial_indent="        ", subsequent_indent=" " * 8)
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """One line of the timeline: when, a label such as ``poll 1``, and what happened."""
+
+    at: Instant
+    label: str
+    text: str
+
+
+def _timeline(evidence: Evidence, width: int) -> Iterator[str]:
+    entries = [*_event_entries(evidence), *_poll_entries(evidence)]
+    entries.sort(key=lambda entry: entry.at)
+    first = entries[0].at if entries else 0
+    label_width = max((len(entry.label) for entry in entries), default=0)
+    label_width += 2 if label_width else 0
+    for entry in entries:
+        when = clock_text(entry.at, near=first)
+        head = f"  {entry.label:<{label_width}}{when}  "
+        yield from textwrap.wrap(
+            entry.text,
+            width,
+            initial_indent=head,
+            subsequent_indent=" " * len(head),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def _event_entries(evidence: Evidence) -> Iterator[_Entry]:
+    events = evidence.scenario.events
+    for event in events[:EVENTS_SHOWN_MAX]:
+        name = evidence.name(event.id)
+        if event.recorded_at is None or event.recorded_at > event.visible_at:
+            stamp = "no stamp" if event.recorded_at is None else clock_text(event.recorded_at)
+            yield _Entry(event.visible_at, "", f"{name} visible, stamped {stamp}")
+        elif event.late_by_ms:
+            hidden = duration_text(event.late_by_ms)
+            yield _Entry(event.recorded_at, "", f"{_recorded(name, event)}, hidden for {hidden}")
+            yield _Entry(event.visible_at, "", f"{name} visible")
+        else:
+            yield _Entry(event.recorded_at, "", f"{_recorded(name, event)} and visible")
+    if len(events) > EVENTS_SHOWN_MAX:
+        rest = events[EVENTS_SHOWN_MAX:]
+        yield _Entry(rest[0].visible_at, "", f"… and {len(rest)} more events, up to e{len(events)}")
+
+
+def _recorded(name: str, event: LoggedEvent) -> str:
+    # A short id is worth showing: it tells what since_id means. A long one is noise.
+    return f"{name} (id {event.id}) recorded" if isinstance(event.id, int) else f"{name} recorded"
+
+
+def _poll_entries(evidence: Evidence) -> Iterator[_Entry]:
+    quiet: list[tuple[PollView, list[_Entry]]] = []
+    for poll in evidence.polls:
+        entries = list(_entries_of(evidence, poll))
+        if quiet and [e.text for e in entries] == [e.text for e in quiet[0][1]]:
+            quiet.append((poll, entries))
+            continue
+        yield from _folded(quiet)
+        quiet = [(poll, entries)]
+    yield from _folded(quiet)
+
+
+def _folded(quiet: list[tuple[PollView, list[_Entry]]]) -> Iterator[_Entry]:
+    """Show polls that went alike once, and say how often."""
+    if not quiet:
+        return
+    yield from quiet[0][1]
+    if len(quiet) == 2:
+        poll = quiet[1][0]
+        yield _Entry(poll.started_at, f"poll {poll.number}", "the same")
+    elif len(quiet) > 2:
+        first, last = quiet[1][0], quiet[-1][0]
+        label = f"poll {first.number}-{last.number}"
+        yield _Entry(first.started_at, label, f"the same, until {clock_text(last.started_at)}")
+
+
+def _entries_of(evidence: Evidence, poll: PollView) -> Iterator[_Entry]:
+    label = f"poll {poll.number}"
+    places = [n for n, number in enumerate(evidence.poll_of) if number == poll.number]
+    shown = 0
+    text, at = "", poll.started_at
+    delivered: list[str] = []
+    for place in places:
+        step = evidence.history[place]
+        if isinstance(step, Exchange):
+            if shown == EXCHANGES_SHOWN_MAX:
+                break
+            if text or delivered:
+                yield _Entry(at, label, _with_deliveries(text, delivered))
+                label, delivered = "", []
+            text, at = _exchange_text(evidence, step), step.at
+            shown += 1
+        elif isinstance(step, Delivered):
+            delivered.append(evidence.name(step.event_id))
+        else:
+            said = _said(step)
+            if said:
+                text = _with_deliveries(text, delivered) + f"   {said}"
+                delivered = []
+    if text or delivered:
+        yield _Entry(at, label, _with_deliveries(text, delivered))
+        label = ""
+    if len(poll.exchanges) > shown:
+        more = len(poll.exchanges) - shown
+        last = evidence.exchange(poll.exchanges[-1])
+        yield _Entry(last.at, label, f"… and {more} more requests")
+    elif label:
+        yield _Entry(poll.started_at, label, "sent no request")
+
+
+def _said(step: object) -> str:  # noqa: PLR0911 - one return a kind of step
+    if isinstance(step, Saved):
+        text = msgspec.json.encode(step.checkpoint).decode()
+        return f"saved {textwrap.shorten(text, CHECKPOINT_CHARS_MAX, placeholder='…')}"
+    if isinstance(step, Killed):
+        return f"KILLED {step.point.replace('-', ' ')}"
+    if isinstance(step, Restarted):
+        return "restarted"
+    if isinstance(step, Slept):
+        return f"slept {duration_text(step.ms)}"
+    if isinstance(step, PollEnded) and step.ending == "raised":
+        return f"raised {step.error}"
+    if isinstance(step, PollEnded) and step.ending == "stopped":
+        return "stopped by the judge"
+    return ""
+
+
+def _with_deliveries(text: str, delivered: list[str]) -> str:
+    if not delivered:
+        return text
+    return f"{text}   delivered {_some(delivered)}".strip()
+
+
+def _exchange_text(evidence: Evidence, exchange: Exchange) -> str:
+    rows = [evidence.name(event_id) for event_id in exchange.event_ids]
+    result = _some(rows) if rows else "-"
+    if exchange.status != 200:
+        result = f"answered {exchange.status}"
+    target = unquote(exchange.target)
+    query = evidence.query(exchange)
+    if len(target) > LITERAL_TARGET_MAX and query is not None:
+        limit = "" if query.limit_asked is None else f", limit {query.limit_asked}"
+        target = f"{evidence.words(query, exchange.at)}{limit}"
+    return f"{exchange.method} {target}   → {result}"
+
+
+def _some(names: list[str]) -> str:
+    if len(names) <= ROWS_SHOWN_MAX:
+        return " ".join(names)
+    return " ".join(names[:ROWS_SHOWN_MAX]) + f" … ({len(names)} rows)"
+
+
+def _explanation(finding: Finding, width: int) -> Iterator[str]:
+    if finding.cause:
+        yield from _paragraph("Cause", finding.cause, width)
+    yield from _paragraph("Why", " ".join(finding.why), width)
+    yield from _paragraph("Allowed", finding.allowed, width)
+    yield from _paragraph("Would", finding.would, width)
+
+
+def _others(findings: tuple[Finding, ...], width: int) -> Iterator[str]:
+    for finding in findings:
+        yield from _paragraph("Also", f"{finding.rule}: {finding.message}.", width)
+
+
+def _paragraph(label: str, text: str | None, width: int) -> Iterator[str]:
+    if text:
+        yield from textwrap.wrap(
+            text,
+            width,
+            initial_indent=f"  {label:<{LABEL_WIDTH}}",
+            subsequent_indent=" " * (LABEL_WIDTH + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def _hazards(verdict: Verdict) -> str:
+    met = ", ".join(
+        name if verdict.examples == 1 else f"{name} {count}"
+        for name, count in sorted(verdict.exercised.items())
+    )
+    text = f"met: {met or 'none'}"
+    if verdict.not_exercised:
+        text += f"; never came up: {', '.join(verdict.not_exercised)}"
+    return text + "."

@@ -1,0 +1,223 @@
+"""The search: run a client in drawn worlds until one breaks its promise, and shrink that one."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Collection
+
+import msgspec
+
+from fakeserver.dialects import find_dialect
+from fakeserver.errors import UsageError
+from fakeserver.generate import HAZARD_ODDS, generate_scenario
+from fakeserver.history import Exchange, Saved
+from fakeserver.profile import Profile
+from fakeserver.scenario import Scenario
+from fakeserver.verifier.evidence import Evidence
+from fakeserver.verifier.hazards import possible
+from fakeserver.verifier.judge import judge
+from fakeserver.verifier.promise import Promise
+from fakeserver.verifier.runner import Client, Doorkeeper, doorkeeper, run
+from fakeserver.verifier.shrink import shrink
+from fakeserver.verifier.verdict import Requests, Verdict
+
+EXAMPLES_DEFAULT = 200
+"""Every faulty client of our gallery is caught well within these (tests/quality)."""
+EXAMPLES_MAX = 1_000_000
+"""A night on one core."""
+
+Progress = Callable[[int, Counter[str]], bool]
+"""Called after each world with the number of worlds and the hazards so far; False ends it all."""
+
+
+def verify(  # noqa: PLR0913 - keyword only, each with a default
+    client: Client,
+    *,
+    dialect: str,
+    profile: Profile | str = "default",
+    promise: Promise | None = None,
+    examples: int = EXAMPLES_DEFAULT,
+    seed: int = 0,
+    page_size: int | None = None,
+    only: Collection[str] | None = None,
+    without: Collection[str] = (),
+    progress: Progress | None = None,
+) -> Verdict:
+    """Run `client` in up to `examples` generated worlds and return the verdict.
+
+    `client` is a callable taking one `Feed`, plain or ``async``, a generator of events, or a class
+    whose instances have ``poll(feed)``; it runs once per poll. `page_size` pins what it is told to
+    ask for. `only` and `without` choose among the hazards that worlds may hold. The verdict is
+    ``broken`` with the first world that breaks `promise`, shrunk; ``inconclusive`` when no hazard
+    came up or the search was ended early; else ``kept``. Raises `UsageError` and `ProfileError`
+    for arguments that do not fit, and `HarnessError` for a slip of ours.
+
+        verdict = verify(follow, dialect="haravan", examples=500)
+        verdict.check()
+    """
+    if not 1 <= examples <= EXAMPLES_MAX:
+        raise UsageError(f"examples: expected 1 to {EXAMPLES_MAX}, got {examples}")
+    chosen = find_dialect(dialect).profile(profile) if isinstance(profile, str) else profile
+    if chosen.dialect != dialect:
+        raise UsageError(f"profile {chosen.name!r} belongs to {chosen.dialect!r}, not {dialect!r}")
+    with doorkeeper() as keeper:
+        return _Search(
+            client=client,
+            profile=chosen,
+            promise=promise or Promise(),
+            seed=seed,
+            page_size=page_size,
+            hazards=_chosen_hazards(only, without),
+            keeper=keeper,
+        ).run(examples, progress)
+
+
+def _chosen_hazards(
+    only: Collection[str] | None, without: Collection[str]
+) -> frozenset[str] | None:
+    """Return the hazards that may be planted; None means all."""
+    for name in (*(only or ()), *without):
+        if name not in HAZARD_ODDS:
+            known = ", ".join(HAZARD_ODDS)
+            raise UsageError(f"can't choose the hazard {name!r}; known are {known}")
+    if only is None and not without:
+        return None
+    return frozenset(only or HAZARD_ODDS) - frozenset(without)
+
+
+class _Search:
+    def __init__(
+        self,
+        *,
+        client: Client,
+        profile: Profile,
+        promise: Promise,
+        seed: int,
+        page_size: int | None,
+        hazards: frozenset[str] | None,
+        keeper: Doorkeeper,
+    ) -> None:
+        self._client = client
+        self._profile = profile
+        self._promise = promise
+        self._seed = seed
+        self._page_size = page_size
+        self._hazards = hazards
+        self._keeper = keeper
+        self._exercised: Counter[str] = Counter()
+        self._requests = [0, 0]
+        self._saves = False
+        self._limits: list[tuple[int, int | None]] = []
+
+    def run(self, examples: int, progress: Progress | None) -> Verdict:
+        done = 0
+        note: tuple[str, ...] = ()
+        try:
+            for example in range(examples):
+                scenario = self._draw(example)
+                verdict = self._judge(scenario)
+                done += 1
+                self._learn(verdict)
+                if verdict.outcome == "broken":
+                    return self._shrunk(verdict, done)
+                if progress is not None and not progress(done, self._exercised):
+                    break
+        except KeyboardInterrupt:
+            note = (f"interrupted after {done} of {examples} worlds",)
+        return self._summary(done, note)
+
+    def _draw(self, example: int) -> Scenario:
+        return generate_scenario(
+            dialect=self._profile.dialect,
+            profile=self._profile,
+            seed=self._seed,
+            example=example,
+            page_size=self._page_size,
+            late_by_ms_max=self._promise.late_by_ms_max,
+            hazards=self._hazards,
+        )
+
+    def _judge(self, scenario: Scenario) -> Verdict:
+        history = run(scenario, self._client, keeper=self._keeper)
+        return judge(scenario, history, self._promise)
+
+    def _learn(self, verdict: Verdict) -> None:
+        """Count what came up, and notice a client that asks for its own page size."""
+        self._exercised.update(verdict.exercised)
+        self._requests[0] += verdict.requests.count
+        self._requests[1] += verdict.requests.lower_bound
+        self._saves = self._saves or any(isinstance(step, Saved) for step in verdict.history)
+        if self._page_size is not None or verdict.scenario is None:
+            return
+        evidence = Evidence(verdict.scenario, verdict.history, self._promise)
+        first = next((step for step in verdict.history if isinstance(step, Exchange)), None)
+        query = None if first is None else evidence.query(first)
+        if query is None or query.limit_asked == verdict.scenario.page_size:
+            self._limits.clear()
+            return
+        self._limits.append((verdict.scenario.page_size, query.limit_asked))
+        suggested = {suggestion for suggestion, _ in self._limits}
+        asked = {limit for _, limit in self._limits}
+        if len(suggested) > 1 and len(asked) == 1:
+            # It can't be told its page size: build the worlds around the one that it uses.
+            self._page_size = asked.pop()
+
+    def _shrunk(self, found: Verdict, done: int) -> Verdict:
+        assert found.scenario is not None  # noqa: S101 - the judge names the world it judged
+        wanted = (found.findings[0].rule, found.findings[0].cause)
+
+        def still_broken(candidate: Scenario) -> bool:
+            return any(
+                (finding.rule, finding.cause) == wanted
+                for finding in self._judge(candidate).findings[:1]
+            )
+
+        small = shrink(found.scenario, still_broken)
+        verdict = self._judge(small)
+        return msgspec.structs.replace(
+            verdict,
+            profile=self._profile.name,
+            seed=self._seed,
+            examples=done,
+            found_at=done,
+            shrunk_from=len(found.scenario.events),
+            exercised=dict(sorted(self._exercised.items())),
+            not_exercised=self._missed(),
+            requests=Requests(count=self._requests[0], lower_bound=self._requests[1]),
+        )
+
+    def _summary(self, done: int, notes: tuple[str, ...]) -> Verdict:
+        if not self._exercised and done:
+            notes = (*notes, "no hazard came up, so nothing was proved")
+        kept = bool(self._exercised) and not notes
+        return Verdict(
+            outcome="kept" if kept else "inconclusive",
+            dialect=self._profile.dialect,
+            profile=self._profile.name,
+            promise=self._promise,
+            notes=notes,
+            seed=self._seed,
+            examples=done,
+            exercised=dict(sorted(self._exercised.items())),
+            not_exercised=self._missed(),
+            requests=Requests(count=self._requests[0], lower_bound=self._requests[1]),
+        )
+
+    def _missed(self) -> tuple[str, ...]:
+        """Hazards that could have come up and did not."""
+        dialect = find_dialect(self._profile.dialect)
+        late = self._promise.late_by_ms_max
+        if late is None:
+            late = dialect.late_by_ms_max(self._profile.settings_default)
+        ruled_out = set() if self._hazards is None else set(HAZARD_ODDS) - self._hazards
+        if not inspect.isclass(self._client):
+            ruled_out.add("restart")
+        if not self._saves:
+            ruled_out |= {"crash-before-save", "crash-after-save"}
+        ruled_out.add("order-flip")  # which orders are asked for is the client's choice alone
+        return tuple(
+            name
+            for name in possible(dialect, self._profile, late)
+            if name not in self._exercised and name not in ruled_out
+        )

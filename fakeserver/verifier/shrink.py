@@ -1,0 +1,209 @@
+"""Makes a broken world small: fewer events, fewer polls, rounder times, as long as it stays broken.
+
+Hypothesis can shrink only choices that it drew itself, and drawing a world through it costs forty
+times as much (ARCHITECTURE.md, "Search"). A world is plain data, so we shrink the data: each pass
+proposes simpler scenarios, and the first one that still breaks the same rule is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import msgspec
+
+from fakeserver.clock import HOUR_MS, MINUTE_MS, SECOND_MS, Instant, at
+from fakeserver.dialects import find_dialect
+from fakeserver.errors import ScenarioError
+from fakeserver.scenario import CALM_POLLS_MIN, EventId, LoggedEvent, Poll, Scenario
+
+RUNS_MAX = 600
+"""Enough for any world we draw; a client that takes a second a world must still come to an end."""
+NOON = at("2026-03-02T12:00:00Z")
+"""Shrunk worlds start here where they can: a Monday noon, far from any change of the clock."""
+ROUND_GAPS_MS = (
+    0,
+    SECOND_MS,
+    10 * SECOND_MS,
+    MINUTE_MS,
+    5 * MINUTE_MS,
+    HOUR_MS,
+)
+
+Test = Callable[[Scenario], bool]
+Pass = Callable[[Scenario], Iterator[Scenario]]
+
+
+def shrink(scenario: Scenario, still_broken: Test, *, runs_max: int = RUNS_MAX) -> Scenario:
+    """Return a small scenario for which `still_broken` holds, as it does for `scenario`.
+
+    Calls `still_broken` at most `runs_max` times. Deterministic: no chance, no clock.
+    """
+    budget = runs_max
+    tried: set[bytes] = set()
+    improved = True
+    while improved and budget > 0:
+        improved = False
+        for propose in PASSES:
+            again = True
+            while again and budget > 0:
+                again = False
+                for candidate in propose(scenario):
+                    key = msgspec.json.encode(candidate)
+                    if key in tried:
+                        continue
+                    tried.add(key)
+                    if budget == 0:
+                        break
+                    budget -= 1
+                    if still_broken(candidate):
+                        scenario, again, improved = candidate, True, True
+                        break
+    return scenario
+
+
+def _changed(scenario: Scenario, **fields: object) -> Iterator[Scenario]:
+    """Yield `scenario` with other fields, unless that contradicts itself or changes nothing."""
+    try:
+        candidate = msgspec.structs.replace(scenario, **fields)
+    except ScenarioError:
+        return
+    if candidate != scenario:
+        yield candidate
+
+
+def _fewer_events(scenario: Scenario) -> Iterator[Scenario]:
+    events = scenario.events
+    size = len(events)
+    while size >= 1:
+        for start in range(0, len(events), size):
+            yield from _changed(scenario, events=events[:start] + events[start + size :])
+        size //= 2
+
+
+def _fewer_polls(scenario: Scenario) -> Iterator[Scenario]:
+    polls, calm = scenario.polls, scenario.calm_from
+    for number in range(calm):
+        yield from _changed(
+            scenario, polls=polls[:number] + polls[number + 1 :], calm_from=calm - 1
+        )
+    if len(polls) - calm > CALM_POLLS_MIN:
+        for number in range(calm, len(polls)):
+            yield from _changed(scenario, polls=polls[:number] + polls[number + 1 :])
+    if calm > 0 and polls[calm - 1].crash is None:
+        # The last poll of the storm may as well be the first of the calm.
+        yield from _changed(scenario, calm_from=calm - 1, polls=polls[:-1])
+
+
+def _fewer_crashes(scenario: Scenario) -> Iterator[Scenario]:
+    for number, poll in enumerate(scenario.polls):
+        for simpler in (
+            Poll(starts_at=poll.starts_at),
+            msgspec.structs.replace(poll, restart=False),
+            msgspec.structs.replace(poll, crash=None),
+        ):
+            if simpler != poll:
+                polls = (*scenario.polls[:number], simpler, *scenario.polls[number + 1 :])
+                yield from _changed(scenario, polls=polls)
+
+
+def _fewer_settings(scenario: Scenario) -> Iterator[Scenario]:
+    for name in scenario.settings:
+        settings = {key: value for key, value in scenario.settings.items() if key != name}
+        yield from _changed(scenario, settings=settings)
+
+
+def _smaller_pages(scenario: Scenario) -> Iterator[Scenario]:
+    for size in (2, 3, 4, 5, scenario.page_size // 2, scenario.page_size - 1):
+        if 1 < size < scenario.page_size:
+            yield from _changed(scenario, page_size=size)
+
+
+def _quicker_requests(scenario: Scenario) -> Iterator[Scenario]:
+    for request_ms in (0, SECOND_MS):
+        if request_ms < scenario.request_ms:
+            yield from _changed(scenario, request_ms=request_ms)
+
+
+def _prompt_events(scenario: Scenario) -> Iterator[Scenario]:
+    for number, event in enumerate(scenario.events):
+        if event.recorded_at is not None and event.visible_at != event.recorded_at:
+            prompt = msgspec.structs.replace(event, visible_at=event.recorded_at)
+            events = (*scenario.events[:number], prompt, *scenario.events[number + 1 :])
+            yield from _changed(scenario, events=events)
+
+
+def _smaller_ids(scenario: Scenario) -> Iterator[Scenario]:
+    """Renumber integer ids from 2 on, keeping their order; some APIs give 0 and 1 a meaning."""
+    ids = [event.id for event in scenario.events]
+    if not ids or not all(isinstance(event_id, int) for event_id in ids):
+        return
+    ranks: dict[EventId, int] = {event_id: rank for rank, event_id in enumerate(sorted(ids), 2)}
+    events = tuple(msgspec.structs.replace(event, id=ranks[event.id]) for event in scenario.events)
+    yield from _changed(scenario, events=events)
+
+
+def _start_at_noon(scenario: Scenario) -> Iterator[Scenario]:
+    first = min([scenario.starts_at, *_instants(scenario)])
+    yield from _shifted(scenario, after=first - 1, by=NOON - first)
+
+
+def _rounder_gaps(scenario: Scenario) -> Iterator[Scenario]:
+    """Bring neighbouring instants closer together, to round distances, keeping their order."""
+    instants = sorted({scenario.starts_at, *_instants(scenario)})
+    for before, after in pairwise(instants):
+        gap = after - before
+        rounded = (gap - gap % MINUTE_MS, gap - gap % SECOND_MS)
+        for wanted in dict.fromkeys((*ROUND_GAPS_MS, *rounded)):
+            if wanted < gap and (wanted > 0 or before == scenario.starts_at):
+                yield from _shifted(scenario, after=before, by=wanted - gap)
+
+
+def _instants(scenario: Scenario) -> Iterator[Instant]:
+    for event in scenario.events:
+        if event.recorded_at is not None:
+            yield event.recorded_at
+        yield event.visible_at
+    for poll in scenario.polls:
+        yield poll.starts_at
+
+
+def _shifted(scenario: Scenario, *, after: Instant, by: int) -> Iterator[Scenario]:
+    """Move every instant later than `after` by `by` ms; stamps keep the API's granularity."""
+
+    def move(instant: Instant) -> Instant:
+        return instant + by if instant > after else instant
+
+    def move_event(event: LoggedEvent) -> LoggedEvent:
+        recorded_at = None if event.recorded_at is None else move(event.recorded_at)
+        return msgspec.structs.replace(
+            event, recorded_at=recorded_at, visible_at=move(event.visible_at)
+        )
+
+    events = tuple(map(move_event, scenario.events))
+    stamp_ms = find_dialect(scenario.dialect).stamp_ms
+    if any(event.recorded_at is not None and event.recorded_at % stamp_ms for event in events):
+        return
+    yield from _changed(
+        scenario,
+        starts_at=move(scenario.starts_at),
+        events=events,
+        polls=tuple(
+            msgspec.structs.replace(poll, starts_at=move(poll.starts_at)) for poll in scenario.polls
+        ),
+    )
+
+
+PASSES: tuple[Pass, ...] = (
+    _fewer_events,
+    _fewer_polls,
+    _fewer_crashes,
+    _prompt_events,
+    _fewer_settings,
+    _smaller_pages,
+    _quicker_requests,
+    _smaller_ids,
+    _start_at_noon,
+    _rounder_gaps,
+)
+"""In the order of what they save a reader."""

@@ -1,0 +1,115 @@
+"""The judge's answer: an outcome, its findings, and what was exercised."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from fakeserver.errors import ContractBroken
+from fakeserver.history import History
+from fakeserver.scenario import EventId, Scenario
+from fakeserver.verifier.promise import Promise
+
+Outcome = Literal["kept", "broken", "inconclusive"]
+RuleName = Literal[
+    "LOST",
+    "DUPLICATED",
+    "INVENTED",
+    "ALTERED",
+    "OUT_OF_ORDER",
+    "STUCK",
+    "CRASHED",
+    "ILLEGAL_REQUEST",
+]
+EXIT_STATUS: dict[Outcome, int] = {"kept": 0, "broken": 1, "inconclusive": 3}
+"""Exit status of the command line; 2 is a usage error."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One accusation.
+
+    `message` is one sentence, `why` the proof in sentences, `allowed` what the API may do and
+    where it says so, `would` what would have helped. `event_ids` and `steps` (places in the
+    history, from 0) are the evidence.
+    """
+
+    rule: RuleName
+    cause: str | None = None
+    event_ids: tuple[EventId, ...] = ()
+    steps: tuple[int, ...] = ()
+    message: str
+    why: tuple[str, ...] = ()
+    allowed: str | None = None
+    would: str | None = None
+
+
+class Requests(msgspec.Struct, frozen=True, kw_only=True):
+    """How many requests the client sent, the fewest that any client needs, and the ratio."""
+
+    count: int = 0
+    lower_bound: int = 0
+
+    @property
+    def ratio(self) -> float | None:
+        """`count` by `lower_bound`, or None where nothing had to be asked."""
+        return round(self.count / self.lower_bound, 2) if self.lower_bound else None
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What the judge found, over one world or many.
+
+    `outcome` is ``kept``, ``broken`` or ``inconclusive``. `findings` speak of `scenario` and
+    `history`: the smallest broken world (or the one world judged). `exercised` counts, for each
+    hazard, the worlds in which it came up; `not_exercised` lists those that could have and did not.
+    `shrunk_from` is the number of events in the world as first found.
+    """
+
+    outcome: Outcome
+    dialect: str
+    profile: str
+    promise: Promise
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    seed: int | None = None
+    examples: int = 1
+    exercised: dict[str, int] = {}
+    not_exercised: tuple[str, ...] = ()
+    requests: Requests = Requests()
+    scenario: Scenario | None = None
+    history: History = ()
+    shrunk_from: int | None = None
+    found_at: int | None = None
+    client: str | None = None
+    replay: str | None = None
+
+    @property
+    def exit_status(self) -> int:
+        """0 kept, 1 broken, 3 inconclusive."""
+        return EXIT_STATUS[self.outcome]
+
+    def text(self, *, width: int = 100) -> str:
+        """The report for people, lines at most `width` characters where words allow."""
+        from fakeserver.verifier.report.text import verdict_text
+
+        return verdict_text(self, width=width)
+
+    def to_json(self) -> bytes:
+        """The report for programs: the JSON of ``--json``."""
+        from fakeserver.verifier.report.as_json import verdict_json
+
+        return verdict_json(self)
+
+    def check(self) -> Verdict:
+        """Return the verdict itself if it is ``kept``; raise `ContractBroken` with the report."""
+        if self.outcome != "kept":
+            raise ContractBroken(self.text())
+        return self
+
+
+def lines_of(values: Any) -> str:
+    """Join short values with commas for a sentence: ``e1, e2 and e3``."""
+    items = [str(value) for value in values]
+    if len(items) < 2:
+        return "".join(items)
+    return ", ".join(items[:-1]) + " and " + items[-1]
