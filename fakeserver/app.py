@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -67,6 +68,14 @@ class FakeServer:
         return response(environ, start_response)
 
 
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
+"""The characters by which ``surrogateescape`` marks a byte that is not UTF-8."""
+
+
+def _as_percent(found: re.Match[str]) -> str:
+    return f"%{ord(found[0]) - 0xDC00:02X}"
+
+
 def _read(environ: WSGIEnvironment) -> Ask:
     headers = {
         key[5:].replace("_", "-").lower(): value
@@ -75,9 +84,11 @@ def _read(environ: WSGIEnvironment) -> Ask:
     }
     # WSGI hands the path decoded and as latin-1; what can't be UTF-8 is no path of ours anyway.
     path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
+    # It hands the query as sent. Bytes that are not UTF-8 stay visible to the dialect, as %FF.
+    query = environ.get("QUERY_STRING", "").encode("latin-1")
     return Ask(
         path=quote(path, safe="/~!$&'()*+,;=:@"),
-        query=environ.get("QUERY_STRING", "").encode("latin-1").decode("utf-8", "replace"),
+        query=_NOT_UTF8.sub(_as_percent, query.decode("utf-8", "surrogateescape")),
         method=environ["REQUEST_METHOD"],
         headers=headers,
     )

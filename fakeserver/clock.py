@@ -71,16 +71,19 @@ def from_datetime(moment: datetime) -> Instant:
 def at(text: str) -> Instant:
     """Read ISO 8601 with an offset: ``at("2026-03-01T12:00:05Z")``. Raises `UsageError`."""
     try:
-        return from_datetime(datetime.fromisoformat(text))
+        instant = from_datetime(datetime.fromisoformat(text))
     except ValueError as error:
         raise UsageError(f"expected ISO 8601 with an offset, got {text!r}: {error}") from error
+    if not INSTANT_MIN <= instant <= INSTANT_MAX:
+        raise UsageError(f"expected a time in the years 1 to 9999 of UTC, got {text!r}")
+    return instant
 
 
 @lru_cache(maxsize=4096)
 def to_text(instant: Instant) -> str:
     """Write an instant as ``2026-03-01T12:00:05.000Z``: always UTC, always milliseconds."""
-    moment = as_datetime(instant)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant % 1000:03d}Z"
+    # Not strftime: what its %Y makes of a year before 1000 differs from machine to machine.
+    return as_datetime(instant).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 @lru_cache(maxsize=64)
@@ -101,7 +104,7 @@ def clock_text(instant: Instant, *, near: Instant | None = None) -> str:
     """
     moment = as_datetime(instant)
     with_date = near is not None and abs(instant - near) >= DAY_MS
-    text = f"{moment:%Y-%m-%d %H:%M:%S}" if with_date else f"{moment:%H:%M:%S}"
+    text = f"{moment.date().isoformat()} {moment:%H:%M:%S}" if with_date else f"{moment:%H:%M:%S}"
     return text if instant % 1000 == 0 else f"{text}.{instant % 1000:03d}"
 
 

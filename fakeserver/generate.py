@@ -26,7 +26,6 @@ DAYS = 700
 GAPS_MS = (10 * SECOND_MS, 30 * SECOND_MS, MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS)
 """Usual pauses between polls; the sales channel's document says 10 s."""
 STORM_POLLS_MAX = 4
-CALM_POLLS = 3
 PATIENCE_MS = HOUR_MS
 """A last poll so much later: whoever holds events back for up to an hour is slow, not wrong."""
 REQUEST_MS = (40, 250, 1_500)
@@ -342,10 +341,10 @@ def _draw_polls(
     # The walk of the last stormy poll must be over before the calm begins.
     after_walk = plan.storm[-1] + plan.request_ms * (10 + 2 * len(events))
     visible = max((event.visible_at for event in events), default=plan.storm[-1])
-    gap = max(random.choice(GAPS_MS), plan.late_by_ms_max // (CALM_POLLS - 1) + SECOND_MS)
+    gap = random.choice(GAPS_MS)
     calm_at = max(after_walk, visible, plan.storm[-1] + gap) + SECOND_MS
-    calm = [Poll(starts_at=calm_at + number * gap) for number in range(CALM_POLLS)]
-    calm.append(Poll(starts_at=calm[-1].starts_at + max(PATIENCE_MS, plan.late_by_ms_max)))
+    calm = [Poll(starts_at=calm_at), Poll(starts_at=calm_at + gap)]
+    calm.append(Poll(starts_at=calm_at + gap + max(PATIENCE_MS, plan.late_by_ms_max)))
     return (*storm, *calm), len(storm)
 
 

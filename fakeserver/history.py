@@ -115,7 +115,7 @@ def from_lines(text: bytes, *, where: str = "history") -> History:
             continue
         try:
             steps.append(_decoder.decode(line))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ScenarioError(f"{where}, line {number}: {error}") from error
     return tuple(steps)
 

@@ -138,7 +138,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             if isinstance(error.__cause__, ScenarioError):
                 raise ScenarioError(f"{where}: {error.__cause__}") from error
             raise ScenarioError(f"{where}: {error}") from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ScenarioError(f"{where}: not JSON: {error}") from error
 
     @staticmethod
@@ -196,6 +196,8 @@ def _bad_polls(scenario: Scenario) -> Iterator[str]:
     if polls[0].starts_at < scenario.starts_at:
         yield "the first poll starts before the scenario does"
     for number, poll in enumerate(polls, start=1):
+        if not INSTANT_MIN <= poll.starts_at <= INSTANT_MAX:
+            yield f"poll {number} starts outside the years 1 to 9999, at {poll.starts_at} ms"
         if number > scenario.calm_from and (poll.crash is not None or poll.restart):
             yield f"poll {number} belongs to the calm, so it can't crash or restart"
         if poll.crash is not None and poll.crash.nth < 1:
@@ -207,8 +209,8 @@ def _unordered_polls(scenario: Scenario) -> Iterator[str]:
     for before, after in pairwise(scenario.polls):
         if after.starts_at <= before.starts_at:
             yield (
-                f"polls start one after the other, but {to_text(after.starts_at)} "
-                f"follows {to_text(before.starts_at)}"
+                f"polls start one after the other, but {_shown(after.starts_at)} "
+                f"follows {_shown(before.starts_at)}"
             )
 
 
@@ -216,11 +218,16 @@ def _bad_calm(scenario: Scenario) -> Iterator[str]:
     last_visible = max((event.visible_at for event in scenario.events), default=None)
     if last_visible is not None and last_visible > scenario.calm_at:
         yield (
-            f"the calm starts at {to_text(scenario.calm_at)}, but an event becomes visible "
-            f"only at {to_text(last_visible)}"
+            f"the calm starts at {_shown(scenario.calm_at)}, but an event becomes visible "
+            f"only at {_shown(last_visible)}"
         )
     if scenario.ends_at - scenario.calm_at < scenario.late_by_ms_max:
         yield (
             f"the calm lasts {scenario.ends_at - scenario.calm_at} ms, less than the promised "
             f"lateness of {scenario.late_by_ms_max} ms"
         )
+
+
+def _shown(instant: Instant) -> str:
+    """Write an instant for a message, even one that no calendar has."""
+    return to_text(instant) if INSTANT_MIN <= instant <= INSTANT_MAX else f"{instant} ms"

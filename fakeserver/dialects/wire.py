@@ -160,6 +160,9 @@ def _as_moment(name: str, text: str, match: re.Match[str], status: int) -> datet
     offset = (match["offset"] or "").strip().replace("Z", "+00:00")
     if len(offset) == 5:
         offset = f"{offset[:3]}:{offset[3:]}"
+    if clock >= "24" or offset[4:] > "59":
+        # Python's versions differ in whether 24:00 and +00:60 are times.
+        raise Refused(status, "bad-time", f"{name}: no such date and time as {shown(text)}")
     whole, _, fraction = clock.partition(".")
     if fraction:
         clock = f"{whole}.{fraction[:6]:0<6}"

@@ -10,6 +10,7 @@ from fakeserver.clock import Instant
 from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import TOKEN, Ask, Refused
 from fakeserver.history import (
+    AnyStep,
     Delivered,
     Exchange,
     History,
@@ -41,6 +42,7 @@ class Evidence:
         self.dialect = find_dialect(scenario.dialect)
         self.settings = self.dialect.settings(scenario.settings)
         self.log = EventLog(scenario.events)
+        self._settings_key = tuple(self.settings.items())
         self.polls: list[PollView] = []
         self.poll_of: list[int] = []
         self.exchanges: list[int] = []
@@ -104,6 +106,14 @@ class Evidence:
         assert isinstance(step, Exchange)  # noqa: S101
         return step
 
+    def steps_of(self, poll: PollView) -> list[AnyStep]:
+        """The steps of one poll, its start and end among them."""
+        return [
+            step
+            for step, number in zip(self.history, self.poll_of, strict=True)
+            if number == poll.number
+        ]
+
     def in_calm(self, poll_number: int) -> bool:
         """Whether that poll (from 1) belongs to the calm."""
         return poll_number > self.scenario.calm_from
@@ -112,7 +122,7 @@ class Evidence:
         """What a request meant, or None for one that was refused."""
         if exchange.status != 200:
             return None
-        return _parse(self.scenario.dialect, exchange.target, tuple(self.settings.items()))
+        return _parse(self.scenario.dialect, exchange.target, self._settings_key)
 
     def words(self, query: Query, near: Instant) -> str:
         """What `query` covers, in words; times a day or more away from `near` are dated."""

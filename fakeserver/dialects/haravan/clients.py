@@ -6,9 +6,11 @@ keeps in the feed's checkpoint.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 PATH = "/com/events.json"
@@ -91,13 +93,11 @@ def _walk(feed: Any, *, since_id: int, window: dict[str, str]) -> Iterator[list[
 
     A short page is not the end: the server may cap the limit without saying so.
     """
-    http = feed.requests_session()
+    http = feed.urllib_opener()
     while True:
-        asked = {"since_id": since_id, "limit": feed.page_size, **window}
-        response = http.get(feed.url(PATH), params=asked)
-        if response.status_code != 200:
-            raise RuntimeError(f"expected status 200, got {response.status_code}: {response.text}")
-        page = response.json()["events"]
+        asked = urlencode({"since_id": since_id, "limit": feed.page_size, **window})
+        with http.open(f"{feed.url(PATH)}?{asked}") as response:  # raises for an error status
+            page = json.load(response)["events"]
         if not page:
             return
         yield page

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 PATH = "/saleschannel-services/v1/events"
 BEGINNING = "2020-01-01T00:00:00.000Z"
@@ -20,18 +22,10 @@ def document_client(feed: Any) -> None:
     It trusts the sentence about "one message of overlap" and drops the first row of every page but
     the first. That is right while no two events share a createdAt.
     """
-    http = feed.requests_session()
     pagination_key = feed.checkpoint or BEGINNING
     overlap = feed.checkpoint is not None
     while True:
-        query = {
-            "$limit": feed.page_size,
-            "$orderBy[createdAt]": "asc",
-            "$filter[createdAt][gte]": pagination_key,
-        }
-        response = http.get(feed.url(PATH), params=query)
-        response.raise_for_status()
-        page = response.json()
+        page = _get_page(feed, pagination_key, feed.page_size)
         for event in page[1:] if overlap else page:
             feed.deliver(event)
         if page:
@@ -51,19 +45,11 @@ def reference_client(feed: Any) -> None:
     cap that no document names. A full page that ends where it began is all ties, and only a larger
     limit gets past it.
     """
-    http = feed.requests_session()
     state = feed.checkpoint or {"low": BEGINNING, "seen": {}}
     started, seen = feed.now(), dict(state["seen"])
     key, limit = state["low"], max(2, feed.page_size)
     while True:
-        query = {
-            "$limit": limit,
-            "$orderBy[createdAt]": "asc",
-            "$filter[createdAt][gte]": key,
-        }
-        response = http.get(feed.url(PATH), params=query)
-        response.raise_for_status()
-        page = response.json()
+        page = _get_page(feed, key, limit)
         for event in page:
             if event["id"] not in seen:
                 feed.deliver(event)
@@ -79,6 +65,18 @@ def reference_client(feed: Any) -> None:
             raise RuntimeError(f"{LIMIT_MAX} events and more share createdAt {key}")
     low = _stamp(started - LOOK_BACK)
     feed.save({"low": low, "seen": {id_: at for id_, at in seen.items() if at >= low}})
+
+
+def _get_page(feed: Any, key: str, limit: int) -> list[dict[str, Any]]:
+    """Ask for the oldest `limit` events from `key` on; raises for any status but 2xx."""
+    query = {
+        "$limit": limit,
+        "$orderBy[createdAt]": "asc",
+        "$filter[createdAt][gte]": key,
+    }
+    with feed.urllib_opener().open(f"{feed.url(PATH)}?{urlencode(query)}") as response:
+        page: list[dict[str, Any]] = json.load(response)
+    return page
 
 
 def _stamp(moment: datetime) -> str:

@@ -8,6 +8,7 @@ dict and do neither gets a 400 that says what went wrong.
 
 from __future__ import annotations
 
+import json
 import re
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,7 @@ import msgspec
 from fakeserver.clock import zone
 from fakeserver.dialects.base import Ask, Refused, Settings
 from fakeserver.dialects.wire import (
+    SHOWN_CHARS_MAX,
     check_token,
     only_get,
     read_time,
@@ -92,11 +94,13 @@ def _parse_query(raw: str, items: tuple[tuple[str, Any], ...]) -> Query:
     if limit_max is not None:
         limit = limit_max if limit is None else min(limit, limit_max)
     order = _lenient(_read_order, trees.get("$orderBy"), settings, otherwise=None)
+    sort_keys = _order_default(settings) if order is None else (order,)
     return Query(
         conditions=_lenient(_read_filter, trees.get("$filter"), settings, otherwise=()),
-        order=_order_default(settings) if order is None else (order,),
+        order=sort_keys,
         nulls=settings["nulls"],
-        ties_shuffled=settings["ties"] == "shuffled",
+        # Without any order, rows come as the log has them: there is nothing to tie in.
+        ties_shuffled=settings["ties"] == "shuffled" and bool(sort_keys),
         limit=limit,
         limit_asked=limit_asked,
     )
@@ -129,10 +133,13 @@ def _read_trees(raw: str, settings: Settings) -> Tree:
         if top not in PARAMETERS:
             if settings["unknown_parameter"] == "ignore":
                 continue
+            if re.match(r"query\b", name):
+                raise _query_in_query(name)
             raise unknown_parameter(name, PARAMETERS)
         if match is None:
             if top in trees:
-                raise Refused(400, "repeated-parameter", f"expected {top} once, got it again")
+                how = "" if top == "$limit" else f"; {HOW}"
+                raise Refused(400, "repeated-parameter", f"expected {top} once, got it again{how}")
             trees[top] = value
         else:
             if settings["encodings"] == "json":
@@ -141,6 +148,16 @@ def _read_trees(raw: str, settings: Settings) -> Tree:
                 )
             _plant(trees, name, [top, *_KEYS.findall(match[2])], value)
     return trees
+
+
+def _query_in_query(name: str) -> Refused:
+    """Return the refusal of the pseudo-code's ``{"query": {...}}`` taken at its word."""
+    return Refused(
+        400,
+        "unknown-parameter",
+        f"expected {', '.join(PARAMETERS)} themselves, got {shown(name)}: the document's 'query' "
+        f"stands for the query string; {HOW}",
+    )
 
 
 def _plant(trees: Tree, name: str, keys: list[str], value: str) -> None:
@@ -154,10 +171,17 @@ def _plant(trees: Tree, name: str, keys: list[str], value: str) -> None:
     leaf = keys[-1]
     if leaf == "":
         raise Refused(
-            400, "unparsable-query", f"expected a name between the brackets of {shown(name)}"
+            400,
+            "unparsable-query",
+            f"expected a name between the brackets of {shown(name)}; send a list as a,b",
         )
     if leaf in node:
-        raise Refused(400, "repeated-parameter", f"expected {shown(name)} once, got it again")
+        raise Refused(
+            400,
+            "repeated-parameter",
+            f"expected {shown(name)} once, got it again; a library that is handed an object may "
+            "repeat the name for each of its keys: send one value (of an event, its createdAt)",
+        )
     node[leaf] = value
 
 
@@ -186,14 +210,31 @@ def _read_nested(name: str, value: Any, settings: Settings) -> Tree:
     elif settings["encodings"] == "brackets" and value.startswith("{"):
         problem = "this server reads brackets, not JSON"
     else:
-        try:
-            tree = msgspec.json.decode(value)
-        except (msgspec.DecodeError, RecursionError):  # 8 KiB of [ nest deeper than a stack
-            tree = None
+        tree = _read_json(name, value)
         if isinstance(tree, dict):
             return tree
         problem = "it is neither nested in brackets nor a JSON object"
     raise Refused(400, "unparsable-query", f"{name}: got {shown(value)}: {problem}; {HOW}")
+
+
+def _read_json(name: str, text: str) -> Any:
+    """Return the JSON value, or None. Refuses a key that comes twice: one would be lost."""
+
+    def once(pairs: list[tuple[str, Any]]) -> Tree:
+        tree: Tree = {}
+        for key, value in pairs:
+            if key in tree:
+                raise Refused(
+                    400, "repeated-parameter", f"{name}: expected {shown(key)} once, got it again"
+                )
+            tree[key] = value
+        return tree
+
+    try:
+        msgspec.json.decode(text)  # stricter than the standard library: no NaN, no half a surrogate
+        return json.loads(text, object_pairs_hook=once)
+    except (ValueError, RecursionError):  # 8 KiB of [ nest deeper than a stack
+        return None
 
 
 def _read_order(value: Any, settings: Settings) -> SortKey:
@@ -211,7 +252,7 @@ def _read_order(value: Any, settings: Settings) -> SortKey:
         raise Refused(
             400,
             "unparsable-query",
-            f"$orderBy[{column}]: expected {' or '.join(known)}, got {shown(str(direction))}",
+            f"$orderBy[{column}]: expected {' or '.join(known)}, got {_shown_value(direction)}",
         )
     return SortKey(field, descending=direction == "desc")
 
@@ -222,6 +263,10 @@ def _read_filter(value: Any, settings: Settings) -> tuple[Condition, ...]:
     for column, tests in tree.items():
         field = _column("$filter", column)
         pairs = tests if isinstance(tests, dict) else {"equals": tests}
+        if not pairs:
+            raise Refused(
+                400, "unparsable-query", f"$filter[{column}]: expected a condition, got none; {HOW}"
+            )
         for operator, wanted in pairs.items():
             where = f"$filter[{column}][{operator}]"
             conditions.append(_read_condition(where, field, column, operator, wanted, settings))
@@ -256,11 +301,7 @@ def _read_condition(
             f"{where}: expected one of {', '.join(known)}, got {shown(operator)}",
         )
     if operator in ("in", "notIn"):
-        values = wanted if isinstance(wanted, list) else str(wanted).split(",")
-        if len(values) > LIST_VALUES_MAX:
-            raise Refused(
-                400, "unparsable-query", f"{where}: expected at most {LIST_VALUES_MAX} values"
-            )
+        values = _read_list(where, wanted)
         return Condition(
             field,
             OPERATORS[operator],
@@ -270,6 +311,34 @@ def _read_condition(
     return Condition(field, OPERATORS[operator], (value,) if operator == "not" else value)
 
 
+def _read_list(where: str, wanted: Any) -> list[Any]:
+    """Return the values of a list. An empty one is refused: ``notIn`` it, all rows would match."""
+    values = wanted.split(",") if isinstance(wanted, str) else wanted
+    if not isinstance(values, list):
+        raise Refused(
+            400,
+            "unparsable-query",
+            f"{where}: expected a list, got {_shown_value(wanted)}; send it as a,b or, inside "
+            'JSON, as ["a","b"]',
+        )
+    if not 1 <= len(values) <= LIST_VALUES_MAX:
+        raise Refused(
+            400,
+            "unparsable-query",
+            f"{where}: expected 1 to {LIST_VALUES_MAX} values, got {len(values)}",
+        )
+    return values
+
+
+def _shown_value(value: Any) -> str:
+    """Quote a value of any type; not even its start where it nests, for that may be deep."""
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, dict):
+        return "an object"
+    return "a list" if isinstance(value, list) else json.dumps(value)[:SHOWN_CHARS_MAX]
+
+
 def _read_value(where: str, column: str, value: Any, settings: Settings) -> Any:
     if isinstance(value, dict):
         says = f"{where}: expected a value, got an object"
@@ -277,10 +346,12 @@ def _read_value(where: str, column: str, value: Any, settings: Settings) -> Any:
             says += "; the pagination key is the event's createdAt, not the whole event"
         raise Refused(400, "unparsable-query", says)
     if not isinstance(value, str):
+        raise Refused(400, "unparsable-query", f"{where}: expected text, got {_shown_value(value)}")
+    if not value.strip():
         raise Refused(
             400,
-            "unparsable-query",
-            f"{where}: expected text, got {shown(msgspec.json.encode(value).decode())}",
+            "empty-value",
+            f"{where}: expected a value, got {shown(value)}; leave out what you don't ask for",
         )
     if column in TIMES:
         naive_zone = zone("UTC") if settings["naive_times"] == "utc" else None

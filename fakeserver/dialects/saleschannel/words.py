@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from fakeserver.clock import Instant, clock_text, duration_text, to_text
+from fakeserver.clock import INSTANT_MIN, Instant, clock_text, duration_text, to_text
 from fakeserver.dialects.base import TOKEN, Ask, Remedy, Settings
 from fakeserver.dialects.saleschannel.parse import PATH
 from fakeserver.query import RECORDED_AT, Condition, Query
@@ -41,39 +41,65 @@ def _condition(condition: Condition, near: Instant) -> str:
     return f"{name} {phrase} " + ", ".join(clock_text(value, near=near) for value in values)
 
 
-def list_ask(*, since: Instant, limit: int) -> Ask:
-    """Return the request of the document: oldest first from `since` on, in brackets."""
-    query = urlencode(
-        {
-            "$limit": limit,
-            "$orderBy[createdAt]": "asc",
-            "$filter[createdAt][gte]": to_text(since),
-        },
-        safe="$[]:",
-    )
-    return Ask(path=PATH, query=query, headers={"authorization": f"Bearer {TOKEN}"})
+def list_ask(*, since: Instant, limit: int, encoding: str = "both") -> Ask:
+    """Return the request of the document: oldest first from `since` on.
+
+    In brackets, unless the server's `encoding` is ``json`` alone.
+    """
+    query: dict[str, object] = {"$limit": limit}
+    if encoding == "json":
+        query["$orderBy"] = '{"createdAt":"asc"}'
+        query["$filter"] = f'{{"createdAt":{{"gte":"{to_text(since)}"}}}}'
+    else:
+        query["$orderBy[createdAt]"] = "asc"
+        query["$filter[createdAt][gte]"] = to_text(since)
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    return Ask(path=PATH, query=urlencode(query, safe="$[]:"), headers=headers)
 
 
 def remedy(
     scenario: Scenario,
     event: LoggedEvent,
     asked_from: Instant,
-    settings: Settings,  # noqa: ARG001 - every dialect's remedy has the same shape
+    settings: Settings,
 ) -> Remedy | None:
     """Return the request that reads `event` in a later poll: look back from the last poll's start.
 
     `asked_from` is the start of the last successful poll before the event was visible (theorem T2:
-    a look-back anchored at that start, as long as the promised lateness, is complete).
+    a look-back anchored at that start, as long as the promised lateness, is complete). There is
+    none for an event older than that, nor for one among more equal stamps than a page may hold.
     """
-    if event.recorded_at is None:
-        return None
     back = scenario.late_by_ms_max
-    since = max(0, asked_from - back)
-    if event.recorded_at < since:
+    cap = settings["limit_max"]
+    limit = max(2, len(scenario.events) + 1)
+    limit = limit if cap is None else min(limit, int(cap))
+    since = _page_start(scenario, event, max(INSTANT_MIN, asked_from - back), limit)
+    if since is None:
         return None
     span = f" - {duration_text(back)}" if back else ""
     return Remedy(
-        ask=list_ask(since=since, limit=max(2, len(scenario.events) + 1)),
+        ask=list_ask(since=since, limit=limit, encoding=str(settings["encodings"])),
         says=f"createdAt gte (start of the last successful poll{span}), walked with a limit above "
         "the largest group of equal createdAt, and dropping ids already delivered",
     )
+
+
+def _page_start(
+    scenario: Scenario, event: LoggedEvent, since: Instant, limit: int
+) -> Instant | None:
+    """Return the earliest key, from `since` on, whose page of `limit` rows is sure to hold `event`.
+
+    Counted are all events of the scenario, and ties against `event`: so the page holds it however
+    many of them are visible by then, and however ties are ordered. None if there is no such page.
+    """
+    stamp = event.recorded_at
+    if stamp is None or stamp < since:
+        return None
+    known = (row.recorded_at for row in scenario.events if row.recorded_at is not None)
+    stamps = sorted(found for found in known if since <= found <= stamp)
+    if len(stamps) <= limit:
+        return since
+    # A page starts with all rows of its key, so a key stands for the first of its ties.
+    first_of = {key: place for place, key in reversed([*enumerate(stamps)])}
+    fitting = [key for key, place in first_of.items() if len(stamps) - place <= limit]
+    return min(fitting, default=None)

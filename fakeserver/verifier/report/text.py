@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -21,6 +22,7 @@ from fakeserver.history import (
 )
 from fakeserver.scenario import LoggedEvent
 from fakeserver.verifier.evidence import Evidence, PollView
+from fakeserver.verifier.hazards import exercised
 
 if TYPE_CHECKING:
     from fakeserver.verifier.verdict import Finding, Verdict
@@ -30,7 +32,7 @@ LITERAL_TARGET_MAX = 58
 ROWS_SHOWN_MAX = 12
 """Rows of one page that are named; the rest is counted."""
 EXCHANGES_SHOWN_MAX = 6
-"""Requests of one poll that are shown; of a stuck one the first few tell the story."""
+"""Different requests of one poll that are shown; of a long walk the first few tell the story."""
 EVENTS_SHOWN_MAX = 40
 CHECKPOINT_CHARS_MAX = 60
 LABEL_WIDTH = 9
@@ -44,7 +46,11 @@ def verdict_text(verdict: Verdict, *, width: int = 100) -> str:
         lines += [*_timeline(evidence, width), ""]
         lines += _explanation(verdict.findings[0], width)
         lines += _others(verdict.findings[1:], width)
-    lines += _paragraph("Hazards", _hazards(verdict), width)
+        lines += _paragraph(
+            "Hazards", f"in this world: {', '.join(exercised(evidence)) or 'none'}.", width
+        )
+    else:
+        lines += _paragraph("Hazards", _hazards(verdict), width)
     if verdict.notes:
         lines += _paragraph("Notes", "; ".join(verdict.notes) + ".", width)
     if verdict.replay:
@@ -155,37 +161,44 @@ def _folded(quiet: list[tuple[PollView, list[_Entry]]]) -> Iterator[_Entry]:
 
 
 def _entries_of(evidence: Evidence, poll: PollView) -> Iterator[_Entry]:
-    label = f"poll {poll.number}"
-    places = [n for n, number in enumerate(evidence.poll_of) if number == poll.number]
+    """One entry a request, with what the client did before the next one."""
+    done = _requests_of(evidence, poll)
+    if not done:
+        yield _Entry(poll.started_at, f"poll {poll.number}", "sent no request")
+        return
+    groups = [list(group) for _, group in groupby(done, key=lambda pair: pair[1])]
     shown = 0
-    text, at = "", poll.started_at
+    for group in groups[:EXCHANGES_SHOWN_MAX]:
+        at, text = group[0]
+        again = f"   ({len(group)} times)" if len(group) > 1 else ""
+        yield _Entry(at, "" if shown else f"poll {poll.number}", text + again)
+        shown += len(group)
+    if shown < len(done):
+        yield _Entry(done[-1][0], "", f"… and {len(done) - shown} more requests")
+
+
+def _requests_of(evidence: Evidence, poll: PollView) -> list[tuple[Instant, str]]:
+    """Say for each request of a poll when it was sent, what came back, and what was done then."""
+    said: list[tuple[Instant, list[str]]] = []
     delivered: list[str] = []
-    for place in places:
-        step = evidence.history[place]
-        if isinstance(step, Exchange):
-            if shown == EXCHANGES_SHOWN_MAX:
-                break
-            if text or delivered:
-                yield _Entry(at, label, _with_deliveries(text, delivered))
-                label, delivered = "", []
-            text, at = _exchange_text(evidence, step), step.at
-            shown += 1
-        elif isinstance(step, Delivered):
+
+    def add(at: Instant, text: str) -> None:
+        if not said:
+            said.append((at, []))
+        said[-1][1].append(text)
+
+    for step in evidence.steps_of(poll):
+        if isinstance(step, Delivered):
             delivered.append(evidence.name(step.event_id))
-        else:
-            said = _said(step)
-            if said:
-                text = _with_deliveries(text, delivered) + f"   {said}"
-                delivered = []
-    if text or delivered:
-        yield _Entry(at, label, _with_deliveries(text, delivered))
-        label = ""
-    if len(poll.exchanges) > shown:
-        more = len(poll.exchanges) - shown
-        last = evidence.exchange(poll.exchanges[-1])
-        yield _Entry(last.at, label, f"… and {more} more requests")
-    elif label:
-        yield _Entry(poll.started_at, label, "sent no request")
+            continue
+        if delivered:
+            add(step.at, f"delivered {_some(delivered)}")
+            delivered = []
+        if isinstance(step, Exchange):
+            said.append((step.at, [_exchange_text(evidence, step)]))
+        elif text := _said(step):
+            add(step.at, text)
+    return [(at, "   ".join(texts)) for at, texts in said]
 
 
 def _said(step: object) -> str:  # noqa: PLR0911 - one return a kind of step
@@ -203,12 +216,6 @@ def _said(step: object) -> str:  # noqa: PLR0911 - one return a kind of step
     if isinstance(step, PollEnded) and step.ending == "stopped":
         return "stopped by the judge"
     return ""
-
-
-def _with_deliveries(text: str, delivered: list[str]) -> str:
-    if not delivered:
-        return text
-    return f"{text}   delivered {_some(delivered)}".strip()
 
 
 def _exchange_text(evidence: Evidence, exchange: Exchange) -> str:
