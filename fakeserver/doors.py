@@ -8,8 +8,10 @@ door. A door ignores the host: everything that goes through it reaches the fake.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.client import InvalidURL
 from io import BytesIO
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -46,50 +48,68 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 def call(
-    app: WSGIApplication, method: str, url: str, headers: dict[str, str], body: bytes = b""
+    app: WSGIApplication, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
 ) -> Reply:
     """Send one request to a WSGI application and return its whole answer.
 
-    Raises what the application raises, and `HarnessError` where its body is not as long as it says.
+    Raises what the application raises, and `HarnessError` where its answer is no answer: it never
+    started one, or the body is not as long as the headers say.
     """
+    environ = _environ(method, url, headers, body)
+    started: list[Any] = []
+    chunks: list[bytes] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        if started and exc_info is None:
+            raise HarnessError(f"the application started a second answer: {status}")
+        started[:] = [status, headers]
+        return chunks.append
+
+    answer = app(environ, start_response)
+    try:
+        chunks.extend(answer)
+    finally:
+        close = getattr(answer, "close", None)
+        if close is not None:
+            close()
+    if not started:
+        raise HarnessError(f"the application never started an answer to {method} {url}")
+    status, _, reason = started[0].partition(" ")
+    reply = Reply(int(status), reason, list(started[1]), b"".join(chunks))
+    _check_length(reply, method)
+    return reply
+
+
+def _environ(method: str, url: str, headers: Mapping[str, str], body: bytes) -> WSGIEnvironment:
+    """Return what a WSGI server would make of a request."""
     parts = urlsplit(url)
+    scheme = parts.scheme or "http"
     environ: WSGIEnvironment = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(parts.path or "/").decode("latin-1"),
         "QUERY_STRING": parts.query,
         "SERVER_NAME": parts.hostname or "fakeserver.test",
-        "SERVER_PORT": str(parts.port or 80),
+        "SERVER_PORT": str(parts.port or (443 if scheme == "https" else 80)),
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": parts.netloc or "fakeserver.test",
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": parts.scheme or "http",
+        "wsgi.url_scheme": scheme,
         "wsgi.input": BytesIO(body),
         "wsgi.errors": _Errors(),
-        "wsgi.multithread": False,
+        "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
+    if body:
+        environ["CONTENT_LENGTH"] = str(len(body))
     for name, value in headers.items():
+        if "_" in name:
+            continue  # as servers do: it could not be told from the name with a hyphen
         key = name.upper().replace("-", "_")
         environ[key if key in _PLAIN else f"HTTP_{key}"] = value
-    started: list[Any] = []
-
-    def start_response(status: str, headers: list[tuple[str, str]], *_exc_info: Any) -> Any:
-        started[:] = [status, headers]
-        return lambda _data: None
-
-    chunks = app(environ, start_response)
-    try:
-        content = b"".join(chunks)
-    finally:
-        close = getattr(chunks, "close", None)
-        if close is not None:
-            close()
-    status, _, reason = started[0].partition(" ")
-    reply = Reply(int(status), reason, started[1], content)
-    _check_length(reply, method)
-    return reply
+    return environ
 
 
 _PLAIN = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
@@ -114,6 +134,23 @@ def _check_length(reply: Reply, method: str) -> None:
         raise HarnessError(f"Content-Length is {promised}, the body has {len(reply.body)} bytes")
 
 
+def _as_bytes(body: Any) -> bytes:
+    """Return the body that a client gave: None, text, bytes, a file, or an iterable of those."""
+    if body is None:
+        return b""
+    if isinstance(body, str):
+        return body.encode()
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    if hasattr(body, "read"):
+        return _as_bytes(body.read())
+    return b"".join(map(_as_bytes, body))
+
+
+def _as_text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
 def _authorization(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
@@ -124,13 +161,12 @@ class _RequestsDoor(BaseAdapter):
         self._app = app
 
     def send(self, request: requests.PreparedRequest, **_options: Any) -> requests.Response:  # type: ignore[override]
-        body = request.body or b""
         reply = call(
             self._app,
             request.method or "GET",
             request.url or "/",
-            dict(request.headers),
-            body.encode() if isinstance(body, str) else bytes(body),
+            {_as_text(name): _as_text(value) for name, value in request.headers.items()},
+            _as_bytes(request.body),
         )
         response = requests.Response()
         response.status_code = reply.status
@@ -188,9 +224,15 @@ def httpx_async_client(app: WSGIApplication, *, token: str = TOKEN) -> httpx.Asy
 
 
 def _httpx_response(app: WSGIApplication, request: Any, body: bytes) -> Any:
-    reply = call(app, request.method, str(request.url), dict(request.headers), body)
+    # The raw path is what a socket would be sent; the text of a httpx.URL is prettier than that.
+    url = f"{request.url.scheme}://{request.url.netloc.decode()}{request.url.raw_path.decode()}"
+    reply = call(app, request.method, url, dict(request.headers), body)
     return _import_httpx().Response(
-        reply.status, headers=reply.headers, content=reply.body, request=request
+        reply.status,
+        headers=reply.headers,
+        content=reply.body,
+        request=request,
+        extensions={"http_version": b"HTTP/1.1", "reason_phrase": reply.reason.encode("latin-1")},
     )
 
 
@@ -211,8 +253,9 @@ class _UrllibDoor(BaseHandler):
     def http_open(self, request: Any) -> addinfourl:
         from email.message import Message
 
+        _check_urllib_target(request.selector)
         headers = dict(self.parent.addheaders) | dict(request.header_items())
-        body = request.data if isinstance(request.data, bytes) else b""
+        body = _as_bytes(request.data)
         reply = call(self._app, request.get_method(), request.full_url, headers, body)
         message = Message()
         for name, value in reply.headers:
@@ -222,6 +265,13 @@ class _UrllibDoor(BaseHandler):
         return response
 
     https_open = http_open
+
+
+def _check_urllib_target(target: str) -> None:
+    """Refuse what `http.client` refuses, with its errors: it does not encode for its caller."""
+    if re.search(r"[\x00-\x20\x7f]", target):
+        raise InvalidURL(f"URL can't contain control characters or spaces: {target!r}")
+    target.encode("ascii")
 
 
 def urllib_opener(app: WSGIApplication, *, token: str = TOKEN) -> OpenerDirector:
@@ -237,19 +287,16 @@ class LiveServer:
     """A fake behind a socket on 127.0.0.1, in a thread of this process.
 
     `app` may be exchanged while it runs. `url` is the address, without a slash at the end. Close it
-    with `close`, or use it as a context manager.
+    with `close`, or use `live`. `failure` is the first `HarnessError` of the application, or None.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
-        from werkzeug.serving import WSGIRequestHandler, make_server
-
-        class Quiet(WSGIRequestHandler):
-            def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
-                """Say nothing: the history holds every request."""
+        from werkzeug.serving import make_server
 
         self.app = app
+        self.failure: HarnessError | None = None
         self._server = make_server(
-            "127.0.0.1", 0, self._serve, threaded=True, request_handler=Quiet
+            "127.0.0.1", 0, self._serve, threaded=True, request_handler=_handler()
         )
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = Thread(
@@ -262,8 +309,12 @@ class LiveServer:
             return self.app(environ, start_response)
         except RunStopped:
             # The client learns of it at its next call of the feed; here is only a thread.
-            start_response("503 Service Unavailable", [("Content-Length", "0")])
-            return [b""]
+            status = "503 Service Unavailable"
+        except HarnessError as error:
+            self.failure = self.failure or error
+            status = "500 Internal Server Error"
+        start_response(status, [("Content-Length", "0")])
+        return [b""]
 
     def close(self) -> None:
         """Stop serving and wait for the thread."""
@@ -272,11 +323,39 @@ class LiveServer:
         self._server.server_close()
 
 
+def _handler() -> Any:
+    """Return a request handler that adds nothing of its own to what the application answers."""
+    from werkzeug.serving import WSGIRequestHandler
+
+    class Handler(WSGIRequestHandler):
+        def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
+            """Say nothing: the history holds every request."""
+
+        def send_response(self, code: int, message: str | None = None) -> None:
+            """Send the status alone; a second Date, of the wall clock, would come with it."""
+            self.send_response_only(code, message)
+
+        def connection_dropped(
+            self,
+            error: BaseException,  # noqa: ARG002 - the signature is Werkzeug's
+            environ: WSGIEnvironment | None = None,  # noqa: ARG002
+        ) -> None:
+            """Close the socket, else the client would wait for its timeout."""
+            self.close_connection = True
+
+    return Handler
+
+
 @contextmanager
 def live(app: WSGIApplication) -> Iterator[str]:
-    """Serve `app` on 127.0.0.1 while the block runs; gives the address."""
+    """Serve `app` on 127.0.0.1 while the block runs; gives the address.
+
+    Raises at the end the `HarnessError` that the application raised meanwhile, if it did.
+    """
     server = LiveServer(app)
     try:
         yield server.url
     finally:
         server.close()
+    if server.failure is not None:
+        raise server.failure

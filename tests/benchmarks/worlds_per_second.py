@@ -3,8 +3,8 @@
     python tests/benchmarks/worlds_per_second.py [WORLDS]
 
 Everything is measured in one run, in process time, so that a busy machine matters little. The parts
-are measured one by one: drawing the worlds, running the client in them (the fake's own share is what
-answering the same requests again costs, the rest is the client with its HTTP library), judging.
+are measured one by one: drawing the worlds, running the client in them, judging. The fake's own
+share is what answering the same requests again costs; the rest of running is the client and HTTP.
 """
 
 import sys
