@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from fakeserver.clock import Instant, as_datetime
 from fakeserver.dialects.base import TOKEN, Ask
+from fakeserver.errors import HarnessError
 from fakeserver.history import History
 from fakeserver.scenario import Scenario
 from fakeserver.world import World
@@ -30,12 +31,15 @@ class FakeServer:
         page = requests_session(server).get(server.url("/com/events.json")).json()
 
     `token` is the bearer token that it accepts. The time in its ``Date`` header is simulated.
+    `failure` is the first error of its own, or None. A client only sees a request fail, and may
+    well go on; whoever judges it must look here, for the client is not to blame.
     """
 
     token = TOKEN
 
     def __init__(self, scenario: Scenario) -> None:
         self.world = World(scenario)
+        self.failure: HarnessError | None = None
 
     @property
     def scenario(self) -> Scenario:
@@ -57,14 +61,22 @@ class FakeServer:
         return self.world.advance(round(seconds * 1000))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request, as WSGI asks."""
-        answer, at = self.world.ask(_read(environ))
-        response = Response(
-            answer.body,
-            status=answer.status,
-            content_type="application/json; charset=utf-8",
-            headers=[("Date", http_date(as_datetime(at))), *answer.headers],
-        )
+        """Answer one request, as WSGI asks. Raises `HarnessError` for any slip of ours."""
+        try:
+            answer, at = self.world.ask(_read(environ))
+            response = Response(
+                answer.body,
+                status=answer.status,
+                content_type="application/json; charset=utf-8",
+                headers=[("Date", http_date(as_datetime(at))), *answer.headers],
+            )
+        except Exception as error:
+            failure = HarnessError(
+                f"the fake failed to answer {environ['REQUEST_METHOD']} "
+                f"{environ.get('PATH_INFO', '')}: {type(error).__name__}: {error}"
+            )
+            self.failure = self.failure or failure
+            raise failure from error
         return response(environ, start_response)
 
 

@@ -23,6 +23,8 @@ from fakeserver.scenario import Crash, CrashPoint, LoggedEvent, Poll, Scenario
 FIRST_DAY = at("2026-01-05T00:00:00Z")
 DAYS = 700
 """Worlds lie in two years, so that both changes of the clock and a leap day occur."""
+WALK_REQUESTS = (1, 2, 4)
+"""Appends during a walk fall within so many requests of its start; few walks are longer."""
 GAPS_MS = (10 * SECOND_MS, 30 * SECOND_MS, MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS)
 """Usual pauses between polls; the sales channel's document says 10 s."""
 STORM_POLLS_MAX = 4
@@ -47,7 +49,7 @@ HAZARD_ODDS: Mapping[str, float] = {
     "restart": 0.3,
     "crash-before-save": 0.25,
     "crash-after-save": 0.25,
-    "zone-shift": 0.15,
+    "zone-shift": 0.25,
     "long-outage": 0.2,
     "backlog": 0.3,
 }
@@ -60,16 +62,22 @@ CRASH_POINTS: Mapping[str, tuple[CrashPoint, ...]] = {
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The frame of a world, before its events: what was decided about it."""
+    """The frame of a world, before its events: what was decided about it.
+
+    `busy` is the start of the one poll during whose walk most events are appended: a few of them
+    in each walk would show less than many in one.
+    """
 
     hazards: frozenset[str]
     late_by_ms_max: int
+    stamp_ms: int
     page_size: int
     limit: int
     ties_max: int
     request_ms: int
     starts_at: Instant
     storm: tuple[Instant, ...]
+    busy: Instant
 
 
 def generate_scenario(
@@ -118,7 +126,7 @@ def draw_scenario(
         for name, values in profile.allowed.items()
     }
     plan = _draw_plan(random, dialect, settings, page_size, late_by_ms_max, hazards)
-    stamps = _draw_stamps(random, plan, dialect.stamp_ms)
+    stamps = _draw_stamps(random, plan)
     events = tuple(
         LoggedEvent(
             id=event_id,
@@ -179,20 +187,30 @@ def _draw_plan(
         chosen.discard("clamped-limit")
     size = page_size or random.choice(PAGE_SIZES)
     if page_size is None and cap is not None:
-        size = cap + random.choice((1, 10, cap)) if "clamped-limit" in chosen else min(size, cap)
+        size = (
+            cap + random.choice((1, cap, 4 * cap)) if "clamped-limit" in chosen else min(size, cap)
+        )
     limit = size if cap is None else min(size, cap)
     starts_at = _draw_start(random, settings, shift="zone-shift" in chosen)
+    storm = _draw_storm(random, starts_at, outage="long-outage" in chosen)
     return Plan(
         hazards=frozenset(chosen),
         late_by_ms_max=late,
+        stamp_ms=dialect.stamp_ms,
         page_size=size,
         limit=limit,
         # A right client can pass a group of ties only with a limit above it (theorems T1 and T4),
         # and it finds that limit by doubling.
         ties_max=TIE_GROUP_MAX if cap is None else max(1, min(TIE_GROUP_MAX, (cap - 1) // 2)),
-        request_ms=random.choice(REQUEST_MS[1:] if "append-during-walk" in chosen else REQUEST_MS),
+        # An append falls into a walk only where a request takes longer than a stamp is fine.
+        request_ms=random.choice(
+            [ms for ms in REQUEST_MS if ms >= dialect.stamp_ms]
+            if "append-during-walk" in chosen
+            else REQUEST_MS
+        ),
         starts_at=starts_at,
-        storm=_draw_storm(random, starts_at, outage="long-outage" in chosen),
+        storm=storm,
+        busy=random.choice(storm),
     )
 
 
@@ -201,7 +219,8 @@ def _draw_start(random: Random, settings: Settings, *, shift: bool) -> Instant:
     zone_name = settings.get("shop_zone")
     changes = _clock_changes(str(zone_name)) if shift and zone_name else ()
     if changes:
-        return random.choice(changes) - random.randint(0, 180) * MINUTE_MS
+        # The hour before the change is the one that clocks set back will show again.
+        return random.choice(changes) - random.randint(0, 90) * MINUTE_MS
     day = FIRST_DAY + random.randrange(DAYS) * DAY_MS
     # A daily rhythm: most shops are busy by day, and a few events come at night.
     hour = random.choice((9, 10, 11, 12, 14, 15, 16, 17, 19, 20, 21, 2))
@@ -243,13 +262,13 @@ def _draw_storm(random: Random, starts_at: Instant, *, outage: bool) -> tuple[In
     return tuple(polls)
 
 
-def _draw_stamps(random: Random, plan: Plan, stamp_ms: int) -> list[Instant]:
+def _draw_stamps(random: Random, plan: Plan) -> list[Instant]:
     """Draw when each event is recorded, in order, as the log would stamp it."""
     stamps: list[Instant] = []
     count = _draw_count(random, plan)
     while len(stamps) < count:
         moment = _draw_moment(random, plan)
-        moment -= moment % stamp_ms
+        moment -= moment % plan.stamp_ms
         stamps.extend([moment] * min(_draw_group(random, plan), count - len(stamps)))
     return sorted(stamps)
 
@@ -261,7 +280,8 @@ def _draw_count(random: Random, plan: Plan) -> int:
     count = pages * plan.limit
     if "exact-multiple-of-limit" not in plan.hazards:
         count += random.randint(-1, max(2, plan.limit // 2))
-    if "backlog" in plan.hazards:
+    # Only what does not fit on a page makes a walk, and shows that there was a cap.
+    if plan.hazards & {"backlog", "clamped-limit", "append-during-walk"}:
         count += plan.limit
     return max(0, min(count, EVENTS_MAX))
 
@@ -278,16 +298,26 @@ def _draw_group(random: Random, plan: Plan) -> int:
 def _draw_moment(random: Random, plan: Plan) -> Instant:
     """Draw an instant of the storm: before it, in a burst, between polls, or during a walk."""
     first, last = plan.storm[0], plan.storm[-1]
-    kind = random.random()
     if "empty-log" in plan.hazards:
         return random.randint(first + 1, last + MINUTE_MS)
-    if "backlog" in plan.hazards and kind < 0.6:
+    if plan.hazards & {"backlog", "clamped-limit"} and random.random() < 0.6:
         return random.randint(plan.starts_at - 30 * MINUTE_MS, first)
-    if "append-during-walk" in plan.hazards and kind < 0.6:
-        return random.choice(plan.storm) + random.randint(1, 4 * plan.request_ms)
-    if kind < 0.7:
+    if "append-during-walk" in plan.hazards and random.random() < 0.7:
+        return _draw_moment_of_walk(random, plan)
+    if random.random() < 0.7:
         return random.choice(plan.storm) - random.randint(0, 20 * SECOND_MS)
     return random.randint(plan.starts_at, max(last, plan.starts_at + 1))
+
+
+def _draw_moment_of_walk(random: Random, plan: Plan) -> Instant:
+    """Draw an instant just before the busy poll, which makes its walk a long one, or during it."""
+    if random.random() < 0.5:
+        return plan.busy - random.randint(0, 20 * SECOND_MS)
+    moment = plan.busy + random.randint(1, random.choice(WALK_REQUESTS) * plan.request_ms)
+    moment += -moment % plan.stamp_ms
+    # Recorded now, or so long ago that it may have been hidden until now.
+    hidden = "late-visible" in plan.hazards and random.random() < 0.3
+    return moment - plan.late_by_ms_max if hidden else moment
 
 
 def _draw_lateness(random: Random, late_by_ms_max: int) -> int:
@@ -309,20 +339,36 @@ def _make_late(
     changed = list(events)
     for _ in range(min(len(changed), random.randint(1, 3))):
         number = random.randrange(len(changed))
-        event = changed[number]
-        assert event.recorded_at is not None  # noqa: S101 - generated stamps are never null
-        misses = [
-            poll - event.recorded_at
-            for poll in plan.storm
-            if 0 <= poll - event.recorded_at < plan.late_by_ms_max
-        ]
-        least = random.choice(misses) + 1 if misses else 1
-        late = plan.late_by_ms_max if random.random() < 0.2 else None
+        late = _draw_hiding(random, plan, _stamp(changed[number]))
         changed[number] = msgspec.structs.replace(
-            event,
-            visible_at=event.recorded_at + (late or random.randint(least, plan.late_by_ms_max)),
+            changed[number], visible_at=_stamp(changed[number]) + late
         )
+    if "append-during-walk" in plan.hazards:
+        # Hidden as long as may be, and then there in the middle of a walk that has passed it: this
+        # tells a look-back from the start of a poll from one that starts at its end.
+        for number, event in enumerate(changed):
+            visible_at = _stamp(event) + plan.late_by_ms_max
+            if any(0 < visible_at - poll <= _walk_ms(plan) for poll in plan.storm):
+                changed[number] = msgspec.structs.replace(event, visible_at=visible_at)
     return tuple(changed)
+
+
+def _draw_hiding(random: Random, plan: Plan, stamp: Instant) -> int:
+    """Draw how long an event of that stamp is hidden, ms: where possible until after a poll."""
+    misses = [poll - stamp for poll in plan.storm if 0 <= poll - stamp < plan.late_by_ms_max]
+    least = random.choice(misses) + 1 if misses else 1
+    if random.random() < 0.2:
+        return plan.late_by_ms_max
+    return random.randint(least, plan.late_by_ms_max)
+
+
+def _walk_ms(plan: Plan) -> int:
+    return max(WALK_REQUESTS) * plan.request_ms
+
+
+def _stamp(event: LoggedEvent) -> Instant:
+    assert event.recorded_at is not None  # noqa: S101 - generated stamps are never null
+    return event.recorded_at
 
 
 def _draw_polls(

@@ -115,8 +115,10 @@ def from_lines(text: bytes, *, where: str = "history") -> History:
             continue
         try:
             steps.append(_decoder.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except msgspec.ValidationError as error:
             raise ScenarioError(f"{where}, line {number}: {error}") from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ScenarioError(f"{where}, line {number}: not JSON: {error}") from error
     return tuple(steps)
 
 

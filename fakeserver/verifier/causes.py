@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from fakeserver.clock import clock_text, duration_text
-from fakeserver.history import Exchange, Killed, Saved
-from fakeserver.scenario import EventId, LoggedEvent
+from fakeserver.history import Delivered, Exchange, Killed, PollEnded, Saved
+from fakeserver.query import ID, RECORDED_AT, value_of
+from fakeserver.scenario import LoggedEvent
 from fakeserver.verifier.evidence import Evidence
-from fakeserver.verifier.verdict import lines_of
+from fakeserver.verifier.proofs import promised, ties_allowed
 
 CAUSES = {
     "unobservable": "No request at any time could have returned the event; never held against a "
@@ -51,10 +52,11 @@ def explain_loss(evidence: Evidence, event: LoggedEvent) -> Loss:
     asked = _sort_requests(evidence, event)
     if asked.served:
         return _served(evidence, event, asked.served)
-    if asked.cut:
-        return _cut(evidence, event, asked)
+    # Before the cut: a request that covers an event out of reach is cut by the server's cap alone.
     if _is_unobservable(evidence, event):
         return Loss(event=event, cause="unobservable")
+    if asked.cut:
+        return _cut(evidence, event, asked)
     return _never_asked(evidence, event, asked.missed)
 
 
@@ -78,17 +80,18 @@ def _is_unobservable(evidence: Evidence, event: LoggedEvent) -> bool:
     """Whether no legal request can return `event` (impossibility I1).
 
     With an inclusive stamp as the only key and a cap on the limit, the rows of one stamp beyond the
-    cap are out of reach. A dialect that pages by id reaches every visible event (`overlap_rows` 0).
+    cap are out of reach; where ties are shuffled, each of them is reached by luck only. A dialect
+    that pages by id reaches every visible event (`overlap_rows` 0).
     """
     cap = evidence.dialect.limit_max(evidence.settings)
     if not evidence.dialect.overlap_rows or cap is None or event.recorded_at is None:
         return False
-    before = 0
-    for other in evidence.scenario.events:
-        if other.id == event.id:
-            return before >= cap
-        before += other.recorded_at == event.recorded_at
-    return False
+    same = [
+        other.id for other in evidence.scenario.events if other.recorded_at == event.recorded_at
+    ]
+    if evidence.settings.get("ties") == "shuffled":
+        return len(same) > cap
+    return same.index(event.id) >= cap
 
 
 def _birth(evidence: Evidence, event: LoggedEvent) -> str:
@@ -107,33 +110,12 @@ def _birth(evidence: Evidence, event: LoggedEvent) -> str:
 
 
 def _served(evidence: Evidence, event: LoggedEvent, served: list[int]) -> Loss:
+    too_early = _saved_too_early(evidence, served)
+    if too_early is not None:
+        return _saved_before_delivered(evidence, event, served, too_early)
     place = served[-1]
     poll = evidence.poll_of[place]
     name = evidence.name(event.id)
-    saved = killed = None
-    for later in range(place + 1, len(evidence.history)):
-        step = evidence.history[later]
-        if evidence.poll_of[later] != poll:
-            break
-        if isinstance(step, Saved):
-            saved = later
-        if isinstance(step, Killed):
-            killed = later
-    if killed is not None and saved is not None:
-        return Loss(
-            event=event,
-            cause="saved-before-delivered",
-            steps=(place, saved, killed),
-            why=(
-                _birth(evidence, event),
-                f"Poll {poll} received {name}, saved its checkpoint, and was killed before it "
-                "delivered.",
-                "The restarted client went on from that checkpoint, behind the event, and no later "
-                "request covered it.",
-            ),
-            allowed="A program can be killed between any two of its steps.",
-            would="Deliver first, then save; or do both in one step (feed.commit).",
-        )
     position = evidence.exchange(place).event_ids.index(event.id) + 1
     count = len(evidence.exchange(place).event_ids)
     times = "once" if len(served) == 1 else f"{len(served)} times"
@@ -146,9 +128,58 @@ def _served(evidence: Evidence, event: LoggedEvent, served: list[int]) -> Loss:
             f"{name} was served {times}, the last time in poll {poll} as row {position} of "
             f"{count}, and the client dropped it.",
         ),
-        allowed=_ties_allowed(evidence, event),
+        allowed=ties_allowed(evidence, event),
         would="Decide by its id whether an event was delivered already, not by its place in the "
         "page or its stamp.",
+    )
+
+
+def _saved_too_early(evidence: Evidence, served: list[int]) -> tuple[int, int, int] | None:
+    """Return the places of a page, the save after it, and the kill before any of it was delivered.
+
+    Only the first save after a page with the event counts: from then on the checkpoint may say
+    that the event is done. Where anything was delivered between the two, the page was handed over
+    first, as it should be; who then lacks the event has dropped it.
+    """
+    for place in served:
+        saved = None
+        for later in range(place + 1, len(evidence.history)):
+            step = evidence.history[later]
+            if isinstance(step, Killed) and saved is not None:
+                return place, saved, later
+            if isinstance(step, PollEnded) or (saved is not None and isinstance(step, Exchange)):
+                break
+            if saved is None and isinstance(step, Delivered):
+                return None
+            if saved is None and isinstance(step, Saved):
+                saved = later
+        if saved is not None:
+            return None
+    return None
+
+
+def _saved_before_delivered(
+    evidence: Evidence, event: LoggedEvent, served: list[int], too_early: tuple[int, int, int]
+) -> Loss:
+    name, poll = evidence.name(event.id), evidence.poll_of[too_early[0]]
+    again = [place for place in served if place > too_early[2]]
+    return Loss(
+        event=event,
+        cause="saved-before-delivered",
+        steps=too_early,
+        why=(
+            _birth(evidence, event),
+            f"Poll {poll} received {name}, saved its checkpoint, and was killed before it "
+            "delivered.",
+            "The restarted client went on from that checkpoint, behind the event, and "
+            + (
+                f"dropped it when it was served again in poll {evidence.poll_of[again[0]]}."
+                if again
+                else "no later request covered it."
+            ),
+        ),
+        allowed="A program can be killed between any two of its steps.",
+        would="Deliver first, then save; or do both in one step (feed.commit).",
     )
 
 
@@ -182,9 +213,9 @@ def _cut(evidence: Evidence, event: LoggedEvent, asked: _Asked) -> Loss:
         cause="cut-by-limit",
         steps=(place,),
         why=tuple(why),
-        allowed=_promises(evidence, "limit", "A server may return fewer rows than were asked for")
+        allowed=promised(evidence, "limit", "A server may return fewer rows than were asked for")
         if clamped
-        else _ties_allowed(evidence, event),
+        else ties_allowed(evidence, event),
         would="Go on from the last row received until a page brings nothing new; a page shorter "
         "than the limit asked for does not prove the end."
         if clamped
@@ -207,15 +238,17 @@ def _never_asked(evidence: Evidence, event: LoggedEvent, missed: list[int]) -> L
         why.append(f"From {since} on, when it could be read, the client sent no request for rows.")
     else:
         why.append(f"From {since} on, when it could be read, " + _what_was_asked(evidence, missed))
+        why += _filtered_out(evidence, event, missed)
     would = _remedy(evidence, event)
-    allowed = _ties_allowed(evidence, event)
     if event.late_by_ms:
-        allowed = _promises(
+        allowed: str | None = promised(
             evidence,
             "late",
             f"An event may become visible up to {duration_text(evidence.late_by_ms_max)} after it "
             "was recorded",
         )
+    else:
+        allowed = ties_allowed(evidence, event)
     return Loss(
         event=event,
         cause="never-asked",
@@ -224,6 +257,19 @@ def _never_asked(evidence: Evidence, event: LoggedEvent, missed: list[int]) -> L
         allowed=allowed,
         would=would,
     )
+
+
+def _filtered_out(evidence: Evidence, event: LoggedEvent, places: Iterable[int]) -> Iterator[str]:
+    """Say which of the event's own fields a filter excluded, if one did."""
+    fields = {
+        condition.field
+        for place in places
+        if (query := evidence.query(evidence.exchange(place))) is not None
+        for condition in query.conditions
+        if condition.field not in (ID, RECORDED_AT) and not condition.holds(event)
+    }
+    for field in sorted(fields):
+        yield f"Its {field} is {value_of(event, field)}."
 
 
 def _what_was_asked(evidence: Evidence, places: Iterable[int]) -> str:
@@ -265,105 +311,3 @@ def _remedy(evidence: Evidence, event: LoggedEvent) -> str | None:
     if event.id not in answer.event_ids:
         return None
     return f"{remedy.says}, reads {evidence.name(event.id)} in poll {after[0].number}."
-
-
-def _promises(evidence: Evidence, word: str, says: str) -> str:
-    return f'{says} (contracts/{evidence.dialect.name}/PROMISES.md, "{word}").'
-
-
-def _ties_allowed(evidence: Evidence, event: LoggedEvent) -> str | None:
-    """Say that stamps may be equal, where this event's is."""
-    same = [
-        evidence.name(other.id)
-        for other in evidence.scenario.events
-        if other.recorded_at == event.recorded_at
-    ]
-    if len(same) < 2:
-        return None
-    return _promises(evidence, "ties", f"Stamps need not be unique, and {lines_of(same)} share one")
-
-
-def explain_repeat(evidence: Evidence, first: int, again: int) -> tuple[tuple[str, ...], str]:
-    """Prove a repeat: when it was delivered, and which request brought it again."""
-    event_id = evidence.delivered(first).event_id
-    name = evidence.name(event_id)
-    polls = evidence.poll_of[first], evidence.poll_of[again]
-    where = (
-        f"poll {polls[0]} and again in poll {polls[1]}"
-        if polls[0] != polls[1]
-        else (f"poll {polls[0]} twice")
-    )
-    why = [f"{name} (id {event_id}) was delivered in {where}."]
-    source = _server_of(evidence, event_id, again)
-    if source is not None:
-        exchange = evidence.exchange(source)
-        query = evidence.query(exchange)
-        if query is not None:
-            row = exchange.event_ids.index(event_id) + 1
-            why.append(
-                f"The second time it was row {row} of a request for "
-                f"{evidence.words(query, exchange.at)}."
-            )
-    event = evidence.log.find(event_id)
-    if event is not None:
-        same = [
-            evidence.name(other.id)
-            for other in evidence.scenario.events
-            if other.recorded_at == event.recorded_at
-        ]
-        if len(same) > 1:
-            why.append(
-                f"{lines_of(same)} share the stamp {clock_text(event.recorded_at or 0)}, so a page "
-                f"that starts there repeats more than one row."
-            )
-    would = (
-        "Keep, with the checkpoint, the ids delivered at and after the key that the next request "
-        "starts from, and drop those."
-    )
-    return tuple(why), would
-
-
-def allowed_for_repeat(evidence: Evidence, event_id: EventId) -> str | None:
-    """Say why the API may serve this event twice."""
-    event = evidence.log.find(event_id)
-    return None if event is None else _ties_allowed(evidence, event)
-
-
-def _server_of(evidence: Evidence, event_id: EventId, place: int) -> int | None:
-    """Return the newest exchange before `place` that served the event."""
-    for exchange in reversed(evidence.exchanges):
-        if exchange < place and event_id in evidence.exchange(exchange).event_ids:
-            return exchange
-    return None
-
-
-def explain_stuck(
-    evidence: Evidence, last: int | None, missing: list[str]
-) -> tuple[tuple[str, ...], str | None, str]:
-    """Prove that a stopped poll got nowhere: what it asked last, what it never reached."""
-    why: list[str] = []
-    allowed = None
-    would = "End the poll when a page brings nothing new, and go on in the next one."
-    if last is not None:
-        exchange: Exchange = evidence.exchange(last)
-        query = evidence.query(exchange)
-        asked = exchange.target if query is None else evidence.words(query, exchange.at)
-        rows = lines_of(evidence.name(event_id) for event_id in exchange.event_ids) or "no rows"
-        why.append(f"Its last request asked for {asked} and got {rows}.")
-        stamps = {
-            event.recorded_at
-            for event_id in exchange.event_ids
-            if (event := evidence.log.find(event_id)) is not None
-        }
-        if len(stamps) == 1 and query is not None and len(exchange.event_ids) == query.limit:
-            why.append(
-                f"All {len(exchange.event_ids)} rows share one stamp and fill the page, so a "
-                "request from that stamp on returns them for ever."
-            )
-            allowed = _promises(evidence, "ties", "Any number of events may share a stamp")
-            would = (
-                "When a full page ends where it began, ask again with a larger limit (theorem T4)."
-            )
-    if missing:
-        why.append(f"It never reached {lines_of(missing[:5])}.")
-    return tuple(why), allowed, would

@@ -1,19 +1,41 @@
-"""Finding the client under test: ``path.py:name`` or ``package.module:name``."""
+"""The client under test: finding it by its name, calling it, and ending it if it never ends."""
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
+import functools
 import importlib
 import importlib.util
+import inspect
+import signal
 import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from fakeserver.errors import ClientNotFound
-from fakeserver.verifier.runner import Client
+from fakeserver.errors import BudgetSpent, ClientNotFound, RunStopped, UsageError
+from fakeserver.verifier.feed import Feed
+
+Client = Callable[..., Any]
+"""A callable taking one `Feed`, plain or async, or a class whose instances have ``poll(feed)``."""
 
 FORM = "path.py:name or package.module:name"
+SHOWN_NAMES_MAX = 8
+"""A module's callables are listed when the asked one is missing; a longer list helps nobody."""
+POLL_SECONDS_MAX = 60.0
+"""Real time. A poll of a generated world takes milliseconds; over a socket, perhaps a second."""
+TICK_S = 0.25
+DYING_TICKS = 1
+"""A client that is dead already gets a quarter of a second to end of its own."""
+REPEAT_S = 0.01
+"""A client that caught what was to end it is told again, until it hears it outside of its `try`."""
+SHOTS_WITH_MERCY = 20
+"""After so many it is not even left the time to clean up."""
 
 
 def load_client(spec: str) -> Client:
@@ -28,24 +50,41 @@ def load_client(spec: str) -> Client:
     module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
     client = getattr(module, name, None)
     if client is None:
-        public = [key for key, value in vars(module).items() if callable(value) and key[0] != "_"]
-        near = get_close_matches(name, public, n=1)
-        hint = f"; did you mean {place}:{near[0]}?" if near else ""
-        raise ClientNotFound(f"{place} has nothing called {name!r}{hint}")
+        raise ClientNotFound(f"{place} has nothing called {name!r}{_hint(module, place, name)}")
     return check_client(client, where=spec)
 
 
-def check_client(client: Any, *, where: str) -> Client:
+def check_client(client: Any, *, where: str | None = None) -> Client:
     """Return `client` if it can be run, else raise `ClientNotFound`."""
-    if isinstance(client, type) and not callable(getattr(client, "poll", None)):
+    where = where or f"the client {getattr(client, '__qualname__', repr(client)):.200}"
+    if is_built(client) and not callable(getattr(_class_of(client), "poll", None)):
         raise ClientNotFound(f"{where} is a class without a method poll(feed)")
     if not callable(client):
+        hint = "; pass its class instead" if callable(getattr(client, "poll", None)) else ""
         raise ClientNotFound(
             f"{where}: expected a function taking a feed, or a class with poll(feed), "
-            f"got {type(client).__name__}"
+            f"got {type(client).__name__}{hint}"
         )
     result: Client = client
     return result
+
+
+def is_built(client: Any) -> bool:
+    """Whether `client` is a class, or a partial call of one: built anew after each restart."""
+    return isinstance(_class_of(client), type)
+
+
+def _class_of(client: Any) -> Any:
+    return client.func if isinstance(client, functools.partial) else client
+
+
+def _hint(module: ModuleType, place: str, name: str) -> str:
+    public = [key for key, value in vars(module).items() if callable(value) and key[0] != "_"]
+    near = get_close_matches(name, public, n=1)
+    if near:
+        return f"; did you mean {place}:{near[0]}?"
+    own = [key for key in public if getattr(vars(module)[key], "__module__", "") == module.__name__]
+    return f"; it has {', '.join(own[:SHOWN_NAMES_MAX])}" if own else "; it defines no function"
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -62,7 +101,7 @@ def _load_file(path: Path) -> ModuleType:
     sys.modules[name] = module  # so that classes in it can be pickled and annotations resolved
     try:
         found.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ClientNotFound(f"importing {path} raised {type(error).__name__}: {error}") from error
     return module
 
@@ -72,5 +111,210 @@ def _load_module(name: str) -> ModuleType:
         sys.path.insert(0, "")
     try:
         return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ClientNotFound(f"importing {name} raised {type(error).__name__}: {error}") from error
+
+
+class Life:
+    """One life of a client, from its start to its crash or restart.
+
+    Its instance, if it is a class, is built in the first poll; its event loop, if it is async, is
+    made when first needed. Both end with `close`. An instance that can't be built is a usage error
+    at the `first` life, and a failed poll later on.
+    """
+
+    def __init__(self, client: Client, *, first: bool = True) -> None:
+        self._client = client
+        self._first = first
+        self._target: Client | None = None
+        self._runner: asyncio.Runner | None = None
+
+    def poll(self, feed: Feed) -> None:
+        """Call the client once; deliver what it returns or yields, one by one.
+
+        Text, bytes, mappings and what can't be iterated are no events: a client may return those.
+        Raises what the client raises, and `UsageError` for an async one inside a running loop.
+        """
+        if self._target is None:
+            self._target = self._build()
+        result = self._target(feed)
+        if inspect.isawaitable(result):
+            result = self._loop(result).run(_await(result))
+        if inspect.isasyncgen(result):
+            self._loop(result).run(_drain(result, feed))
+        elif isinstance(result, Iterable) and not isinstance(result, (str, bytes, Mapping)):
+            _deliver_all(result, feed)
+
+    def close(self) -> None:
+        """End the event loop with what is still running in it."""
+        if self._runner is not None:
+            # What a dying client's tasks still raise is nobody's news.
+            self._runner.get_loop().set_exception_handler(lambda *_: None)
+            with suppress(Exception, RunStopped):
+                self._runner.close()
+            self._runner = None
+
+    def _build(self) -> Client:
+        if not is_built(self._client):
+            return self._client
+        try:
+            poll: Client = self._client().poll
+        except Exception as error:
+            if not self._first:
+                raise
+            raise ClientNotFound(
+                f"building {_class_of(self._client).__qualname__}() raised "
+                f"{type(error).__name__}: {error}; a class is built without arguments, "
+                "functools.partial may give it some"
+            ) from error
+        return poll
+
+    def _loop(self, work: Any) -> asyncio.Runner:
+        if self._runner is None:
+            try:
+                asyncio.get_running_loop()
+            except RuntimeError:
+                self._runner = asyncio.Runner()
+            else:
+                if inspect.iscoroutine(work):
+                    work.close()  # or it warns that it was never awaited
+                raise UsageError(
+                    "an async client can't be run inside a running event loop; "
+                    "call it from plain code, or through asyncio.to_thread"
+                )
+        return self._runner
+
+
+async def _await(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+async def _drain(events: AsyncIterator[Any], feed: Feed) -> None:
+    async with aclosing(events) as open_events:  # type: ignore[type-var]  # a generator
+        async for event in open_events:
+            feed.deliver(event)
+
+
+def _deliver_all(events: Iterable[Any], feed: Feed) -> None:
+    try:
+        for event in events:
+            feed.deliver(event)
+    except BaseException:
+        if inspect.isgenerator(events):
+            # Now, not when it is collected: a stubborn one complains, and then out of nowhere.
+            with suppress(Exception, RunStopped):
+                events.close()
+        raise
+
+
+class Watchdog:
+    """Ends a poll that takes too much real time. The only place where real time counts.
+
+    It counts its own ticks instead of reading a clock, so that a laptop that sleeps accuses nobody.
+    One daemon thread serves all polls of a verification; a poll costs it a few assignments. In the
+    main thread of a POSIX system the client is interrupted by a signal (SIGURG, which nothing
+    happens by if it comes late), and so ends even in `time.sleep` or while it waits for a socket.
+    Elsewhere Python can raise an exception in its thread, but only between two of its bytecodes: a
+    call of C that never returns can't be ended there, and needs Ctrl-C or a signal.
+    """
+
+    def __init__(self, seconds_max: float) -> None:
+        self.seconds_max = seconds_max
+        self.watched: int | None = None
+        self._tick_s = min(TICK_S, seconds_max / 4)
+        self._ticks_max = round(seconds_max / self._tick_s)
+        self._ticks = 0
+        self._shots = 0
+        self._thread_id = 0
+        self._on_overrun: Callable[[], None] = lambda: None
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._handler_before: Any = None
+        self._has_handler = False
+
+    def begin(self, on_overrun: Callable[[], None]) -> None:
+        """Watch the calling thread; when it is too late call `on_overrun` and interrupt it.
+
+        Whoever calls this sets `watched` to None when the client has ended, and then calls `end`.
+        """
+        if self._thread is None:
+            self._start()
+        self._ticks = 0
+        self._shots = 0
+        self._on_overrun = on_overrun
+        self._thread_id = self.watched = threading.get_ident()
+
+    def end(self) -> None:
+        """Watch no longer. Nothing is raised in the thread once this has returned."""
+        with self._lock:
+            if self._shots:
+                self._raise_in_thread(None)
+                self._shots = 0
+
+    def hurry(self) -> None:
+        """Let the watched thread have only a quarter of a second more, or end it now from another one."""
+        self._ticks = max(self._ticks, self._ticks_max - DYING_TICKS)
+        if threading.current_thread() is not self._thread and (
+            threading.get_ident() != self.watched
+        ):
+            self._shoot()
+
+    def close(self) -> None:
+        """Stop the thread and put the signal back."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join()
+        if self._has_handler:
+            signal.signal(signal.SIGURG, self._handler_before or signal.SIG_DFL)
+            self._has_handler = False
+
+    def _start(self) -> None:
+        if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGURG"):
+            self._handler_before = signal.signal(signal.SIGURG, self._on_signal)
+            self._has_handler = True
+        self._thread = threading.Thread(target=self._keep, name="fakeserver-watchdog", daemon=True)
+        self._thread.start()
+
+    def _keep(self) -> None:
+        pause_s = self._tick_s
+        while not self._closing.wait(pause_s):
+            self._ticks += 1
+            if self.watched is not None and self._ticks > self._ticks_max:
+                self._on_overrun()
+                self._shoot()
+            pause_s = REPEAT_S if self._shots else self._tick_s
+            if self._shots > SHOTS_WITH_MERCY:
+                self._shoot_until_it_ends()
+
+    def _shoot(self) -> None:
+        with self._lock:
+            if self.watched is None:
+                return
+            self._shots += 1
+            if self._has_handler and self._thread_id == threading.main_thread().ident:
+                signal.pthread_kill(self._thread_id, signal.SIGURG)
+            else:
+                self._raise_in_thread(BudgetSpent)
+
+    def _shoot_until_it_ends(self) -> None:
+        """Interrupt between any two bytecodes: the `except` that catches one misses the next."""
+        interval_s = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            while self.watched is not None:
+                self._shoot()
+                with self._lock:
+                    if self.watched is not None:
+                        self._raise_in_thread(BudgetSpent)
+        finally:
+            sys.setswitchinterval(interval_s)
+
+    def _raise_in_thread(self, error: type[BaseException] | None) -> None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(self._thread_id), None if error is None else ctypes.py_object(error)
+        )
+
+    def _on_signal(self, *_: object) -> None:
+        if self.watched is not None and self._shots:
+            raise BudgetSpent

@@ -18,7 +18,7 @@ from fakeserver.history import (
     PollStarted,
 )
 from fakeserver.log import EventLog
-from fakeserver.query import Query
+from fakeserver.query import ID, RECORDED_AT, Condition, Query
 from fakeserver.scenario import EventId, LoggedEvent, Scenario
 from fakeserver.verifier.promise import Promise
 
@@ -128,11 +128,47 @@ class Evidence:
         """What `query` covers, in words; times a day or more away from `near` are dated."""
         return self.dialect.words(query, near)
 
+    @cached_property
+    def list_queries(self) -> tuple[Query, ...]:
+        """What the requests for rows meant, each meaning once."""
+        queries = (self.query(self.exchange(place)) for place in self.exchanges)
+        return tuple(dict.fromkeys(q for q in queries if q is not None and q.endpoint == "list"))
+
+    @cached_property
+    def scopes(self) -> tuple[tuple[Condition, ...], ...]:
+        """Conditions on the content of events, for each kind of request for rows.
+
+        A client that asks only for orders, every time, does not promise products; one that asks
+        for orders and for products by turns promises both. A bound (``>=`` and the like) counts
+        only where it stands in every request: elsewhere it is how far a walk has got.
+        """
+        kinds = [
+            tuple(c for c in query.conditions if c.field not in (ID, RECORDED_AT))
+            for query in self.list_queries
+        ]
+        return tuple(
+            dict.fromkeys(
+                tuple(
+                    condition
+                    for condition in kind
+                    if condition.operator in ("=", "in", "not in")
+                    or all(condition in other for other in kinds)
+                )
+                for kind in kinds
+            )
+        )
+
+    def in_scope(self, event: LoggedEvent) -> bool:
+        """Whether `event` is one of those that the client asks for at all."""
+        return not self.scopes or any(
+            all(condition.holds(event) for condition in scope) for scope in self.scopes
+        )
+
     def owed(self) -> list[LoggedEvent]:
         """Events that the client owes by the end of the calm.
 
-        Not owed: what came later than promised, and what became visible only after the last poll
-        had started (it may have asked for that row before it was there).
+        Not owed: what came later than promised, what lies outside `scopes`, and what became visible
+        only after the last poll had started (it may have asked for that row before it was there).
         """
         if not self.is_complete:
             return []
@@ -140,7 +176,9 @@ class Evidence:
         return [
             event
             for event in self.scenario.events
-            if event.visible_at <= last and event.late_by_ms <= self.late_by_ms_max
+            if event.visible_at <= last
+            and event.late_by_ms <= self.late_by_ms_max
+            and self.in_scope(event)
         ]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import operator
+import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
@@ -12,7 +15,7 @@ import msgspec
 from fakeserver import doors
 from fakeserver.app import FakeServer
 from fakeserver.clock import as_datetime
-from fakeserver.errors import ClientKilled, RunStopped, UsageError
+from fakeserver.errors import ClientKilled, HarnessError, RunStopped, UsageError
 from fakeserver.history import Delivered, Killed, Saved, Slept
 from fakeserver.scenario import Crash, CrashPoint, EventId, LoggedEvent
 
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 
 SLEEP_S_MAX = 7 * 86_400
 """A week: longer than any poll interval, short enough to stay within the calendar."""
+ID_DIGITS_MAX = 20
+"""A number of 64 bits has no more; longer text is no number to us."""
+
+_json = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 class Feed:
@@ -49,6 +56,7 @@ class Feed:
         live_url: Callable[[], str],
         checkpoint: bytes | None = None,
         on_sleep: Callable[[], None] | None = None,
+        on_stop: Callable[[], None] | None = None,
     ) -> None:
         self.token = server.token
         self.page_size = server.scenario.page_size
@@ -59,6 +67,7 @@ class Feed:
         self._world = server.world
         self._live_url = live_url
         self._on_sleep = on_sleep
+        self._on_stop = on_stop
         self._checkpoint = checkpoint
         self._door_open = False
         self._stopped: RunStopped | None = None
@@ -106,7 +115,7 @@ class Feed:
     @property
     def checkpoint(self) -> Any:
         """A fresh copy of the value that was last saved, or None."""
-        return None if self._checkpoint is None else msgspec.json.decode(self._checkpoint)
+        return None if self._checkpoint is None else json.loads(self._checkpoint)
 
     def deliver(self, event: Mapping[str, Any] | EventId) -> None:
         """Hand over one event: a mapping with its ``id``, or the bare id.
@@ -120,7 +129,10 @@ class Feed:
         self._may_crash("after-deliver")
 
     def save(self, checkpoint: Any) -> None:
-        """Make a JSON value durable. Raises `UsageError` for one that is not JSON."""
+        """Make a JSON value durable; a tuple comes back as a list, a number as a key as text.
+
+        Raises `UsageError` for a value that is not JSON.
+        """
         self.check_alive()
         encoded = _encode(checkpoint)
         self._may_crash("before-save")
@@ -128,9 +140,14 @@ class Feed:
         self._may_crash("after-save")
 
     def commit(self, events: Iterable[Mapping[str, Any] | EventId], checkpoint: Any) -> None:
-        """Deliver `events` and save `checkpoint` in one step: a crash finds both or neither."""
+        """Deliver `events` and save `checkpoint` in one step: a crash finds both or neither.
+
+        Raises `UsageError` as `deliver` and `save` do, and then neither has happened.
+        """
         self.check_alive()
         encoded = _encode(checkpoint)
+        if isinstance(events, (Mapping, str, bytes)) or not isinstance(events, Iterable):
+            raise UsageError(f"commit: expected a list of events, got {_shown(events)}")
         steps = [self._delivered(event) for event in events]
         self._may_crash("before-save")
         for step in steps:
@@ -141,8 +158,8 @@ class Feed:
     def sleep(self, seconds: float) -> _Slept:
         """Let simulated time pass; may be awaited. After the last poll it raises `FeedClosed`."""
         self.check_alive()
-        if not 0 <= seconds <= SLEEP_S_MAX:
-            raise UsageError(f"sleep: expected 0 to {SLEEP_S_MAX} seconds, got {seconds!r}")
+        if not isinstance(seconds, (int, float)) or not 0 <= seconds <= SLEEP_S_MAX:
+            raise UsageError(f"sleep: expected 0 to {SLEEP_S_MAX} seconds, got {_shown(seconds)}")
         ms = round(seconds * 1000)
         self._world.record(Slept(at=self._world.now, ms=ms))
         self._world.advance(ms)
@@ -162,8 +179,16 @@ class Feed:
         self._counts.clear()
 
     def stop(self, reason: RunStopped) -> None:
-        """Let every later use of this feed raise `reason`: its client is dead."""
-        self._stopped = reason
+        """Let every later use of this feed raise `reason`: its client is dead. The first counts."""
+        if self._stopped is None:
+            self._stopped = reason
+            if self._on_stop is not None:
+                self._on_stop()
+
+    @property
+    def stopped(self) -> RunStopped | None:
+        """The reason for which this feed was stopped, or None."""
+        return self._stopped
 
     @property
     def saved(self) -> bytes | None:
@@ -172,8 +197,13 @@ class Feed:
 
     def check_alive(self) -> None:
         """Raise the reason for which this feed was stopped, if it was."""
-        if self._stopped is not None:
-            raise self._stopped
+        if self._stopped is None:
+            return
+        closing = sys.exception()
+        if isinstance(closing, GeneratorExit):
+            raise closing  # the only exception with which a generator may end that is being closed
+        # A new one each time: one that is raised again and again grows its traceback.
+        raise type(self._stopped)(*self._stopped.args)
 
     def _may_crash(self, point: CrashPoint) -> None:
         if self._crash is None or self._crash.point != point:
@@ -186,14 +216,10 @@ class Feed:
 
     def _save(self, encoded: bytes) -> None:
         self._checkpoint = encoded
-        self._world.record(Saved(at=self._world.now, checkpoint=msgspec.json.decode(encoded)))
+        self._world.record(Saved(at=self._world.now, checkpoint=json.loads(encoded)))
 
     def _delivered(self, event: Mapping[str, Any] | EventId) -> Delivered:
-        event_id = event.get("id") if isinstance(event, Mapping) else event
-        if isinstance(event_id, bool) or not isinstance(event_id, (int, str)):
-            raise UsageError(
-                f"deliver: expected a mapping with its 'id', or the bare id, got {event!r:.200}"
-            )
+        event_id = _id_of(event)
         logged = self._find(event_id)
         known_id = event_id if logged is None else logged.id
         altered = None
@@ -208,29 +234,72 @@ class Feed:
             return found
         if isinstance(event_id, int):
             return self._world.log.find(str(event_id))
-        return self._world.log.find(int(event_id)) if event_id.isdecimal() else None
+        if len(event_id) > ID_DIGITS_MAX or not (event_id.isascii() and event_id.isdecimal()):
+            return None
+        return self._world.log.find(int(event_id)) if str(int(event_id)) == event_id else None
 
     def _same(self, event: Mapping[str, Any], logged: LoggedEvent) -> bool:
-        truth = self._world.dialect.render_event(logged, self._world.settings)
-        return all(event[name] == truth[name] for name in event if name in truth)
+        try:
+            truth = self._world.dialect.render_event(logged, self._world.settings)
+        except Exception as error:
+            failure = HarnessError(
+                f"the fake failed to show event {logged.id!r}: {type(error).__name__}: {error}"
+            )
+            self._server.failure = self._server.failure or failure
+            raise failure from error
+        try:
+            return all(
+                event[name] == truth[name] for name in event if name in truth and name != "id"
+            )
+        except Exception as error:
+            raise UsageError(
+                f"deliver: expected plain values, got {_shown(event)}, and comparing it raised "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
 
 class _Slept:
-    """Lets ``await feed.sleep(1)`` work as ``feed.sleep(1)`` does."""
+    """Lets ``await feed.sleep(1)`` work as ``feed.sleep(1)`` does, and lets other tasks run."""
 
     def __await__(self) -> Generator[None, None, None]:
-        return iter(())  # type: ignore[return-value]
+        yield
+
+
+def _id_of(event: Mapping[str, Any] | EventId) -> EventId:
+    event_id = event.get("id") if isinstance(event, Mapping) else event
+    if isinstance(event_id, str):
+        return str(event_id)
+    if not isinstance(event_id, bool):
+        try:
+            return operator.index(event_id)  # type: ignore[arg-type]  # None has none
+        except TypeError:
+            pass
+    raise UsageError(
+        f"deliver: expected a mapping with its 'id', or the bare id (a whole number or text), "
+        f"got {_shown(event)}"
+    )
+
+
+def _shown(value: Any) -> str:
+    try:
+        return f"{value!r:.200}"
+    except Exception:
+        return f"a {type(value).__name__}"
 
 
 def _encode(checkpoint: Any) -> bytes:
     try:
-        return msgspec.json.encode(checkpoint)
-    except (TypeError, ValueError) as error:
+        return _json.encode(checkpoint).encode()
+    except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(
-            f"save: expected a JSON value, got {checkpoint!r:.200}: {error}"
+            f"save: expected a JSON value, got {_shown(checkpoint)}: {error}"
         ) from error
 
 
 def _as_json(event: Mapping[str, Any]) -> dict[str, Any]:
     """Copy what was delivered; what is no JSON is kept as its text, for the report."""
-    return dict(msgspec.json.decode(msgspec.json.encode(dict(event), enc_hook=repr)))
+    try:
+        copy = {str(name): value for name, value in event.items()}
+        return dict(msgspec.json.decode(msgspec.json.encode(copy, enc_hook=repr)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"deliver: expected JSON values, got {_shown(event)}: {error}") from error

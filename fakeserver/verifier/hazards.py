@@ -12,7 +12,7 @@ import msgspec
 
 from fakeserver.clock import HOUR_MS, as_datetime, at, zone
 from fakeserver.dialects.base import Dialect
-from fakeserver.history import Delivered, Exchange, Killed, Restarted, Saved
+from fakeserver.history import Exchange, Killed, Restarted
 from fakeserver.profile import Profile
 from fakeserver.query import Query
 from fakeserver.verifier.evidence import Evidence
@@ -66,11 +66,10 @@ def _tie_at_page_edge(evidence: Evidence) -> bool:
         edge = evidence.log.find(exchange.event_ids[-1])
         if edge is None:
             continue
-        page = set(exchange.event_ids)
         for event in evidence.scenario.events:
             if (
                 event.recorded_at == edge.recorded_at
-                and event.id not in page
+                and event.id != edge.id
                 and event.visible_at <= exchange.at
                 and query.matches(event)
             ):
@@ -155,7 +154,8 @@ def _ids_not_in_time_order(evidence: Evidence) -> bool:
         for event in evidence.scenario.events
         if event.recorded_at is not None
     ]
-    seen.sort(key=lambda pair: pair[0])
+    # By stamp, then by id: so the last of one stamp and the first of the next are what must differ.
+    seen.sort()
     return any(
         earlier[0] < later[0] and earlier[1] > later[1]  # type: ignore[operator]
         for earlier, later in pairwise(seen)
@@ -172,15 +172,7 @@ def _restart(evidence: Evidence) -> bool:
 
 
 def _crash_before_save(evidence: Evidence) -> bool:
-    unsaved = False
-    for step in evidence.history:
-        if isinstance(step, Delivered):
-            unsaved = True
-        elif isinstance(step, Saved):
-            unsaved = False
-        elif isinstance(step, Killed) and (unsaved or step.point == "before-save"):
-            return True
-    return False
+    return any(isinstance(step, Killed) and step.point != "after-save" for step in evidence.history)
 
 
 def _crash_after_save(evidence: Evidence) -> bool:
@@ -247,7 +239,7 @@ def _late_allowed(_dialect: Dialect, _profile: Profile, late_by_ms_max: int) -> 
 _ALL = (
     Hazard(
         name="tie-at-page-edge",
-        about="Events that share a stamp lie on both sides of the end of a page.",
+        about="The last event of a page shares its stamp with another one.",
         source="fault classes C01, C02; kafka-connect-jdbc#1093, estuary/connectors#5205",
         possible=_always,
         exercised=_tie_at_page_edge,
@@ -331,7 +323,7 @@ _ALL = (
     ),
     Hazard(
         name="crash-before-save",
-        about="The client was killed after it had delivered and before it had saved.",
+        about="The client was killed while it delivered, or just before it saved.",
         source="fault class C25; elastic/logstash#1675",
         possible=_always,
         exercised=_crash_before_save,

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
+from collections.abc import Mapping
+
 from fakeserver.errors import ScenarioError
-from fakeserver.history import Delivered, Exchange, History, PollStarted
+from fakeserver.history import AnyStep, Delivered, Exchange, History, PollStarted
+from fakeserver.query import ID, RECORDED_AT
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import exercised
@@ -24,6 +29,7 @@ def judge(scenario: Scenario, history: History, promise: Promise | None = None) 
     _check_belongs(evidence)
     found = findings(evidence)
     met = exercised(evidence)
+    counts = counted(evidence)
     proved = bool(met) and evidence.is_complete
     return Verdict(
         outcome="broken" if found else "kept" if proved else "inconclusive",
@@ -31,7 +37,8 @@ def judge(scenario: Scenario, history: History, promise: Promise | None = None) 
         profile=scenario.profile,
         promise=promise,
         findings=found,
-        notes=notes(evidence),
+        notes=notes(counts),
+        counted=counts,
         exercised=dict.fromkeys(met, 1),
         requests=requests(evidence),
         scenario=scenario,
@@ -40,64 +47,109 @@ def judge(scenario: Scenario, history: History, promise: Promise | None = None) 
 
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
-    """Apply every rule, gravest first."""
+    """Apply every rule, in the order of `RULES`."""
     return tuple(finding for rule in RULES.values() for finding in rule.apply(evidence))
 
 
-def notes(evidence: Evidence) -> tuple[str, ...]:
-    """Say what is worth knowing and no accusation."""
-    said: list[str] = []
+NOTES = {
+    "repeats": "{} repeats, which at-least-once allows",
+    "too-late": "{} events came later than promised and do not count",
+    "outside": "{} events lie outside the filters of every request and do not count",
+}
+"""What is worth knowing and no accusation, with the place of its count."""
+
+
+def counted(evidence: Evidence) -> dict[str, int]:
+    """Count what is worth a note, by the keys of `NOTES`."""
     repeats = len(evidence.deliveries) - len(evidence.first_delivery)
-    if repeats and evidence.promise.delivery == "at-least-once":
-        said.append(f"{repeats} repeats, which at-least-once allows")
-    excused = sum(event.late_by_ms > evidence.late_by_ms_max for event in evidence.scenario.events)
-    if excused:
-        said.append(f"{excused} events were later than promised and not counted")
-    return tuple(said)
+    events = evidence.scenario.events
+    counts = {
+        "repeats": repeats if evidence.promise.delivery == "at-least-once" else 0,
+        "too-late": sum(event.late_by_ms > evidence.late_by_ms_max for event in events),
+        "outside": sum(not evidence.in_scope(event) for event in events),
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def notes(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Put counts into words."""
+    return tuple(NOTES[name].format(counts[name]) for name in NOTES if counts.get(name))
 
 
 def requests(evidence: Evidence) -> Requests:
-    """Count the requests, and the fewest that any client needs for the same polls.
+    """Count the requests, and the fewest that can bring what the client delivered.
 
-    A poll needs one request to learn that nothing is new, and one more for each full page of rows
-    that became visible since the poll before (theorem T1; `overlap_rows` of a page are old).
+    A true lower bound, for clients that are right as well: each poll that asked sent one request,
+    and rows that became visible after the last request of a poll need requests in later ones, of
+    which each brings a page. With an inclusive key alone, every page but the first begins with a
+    row that is known (`overlap_rows`): n rows take (n - 1) / (L - 1) pages of L (theorem T1).
     """
-    if not evidence.exchanges:
+    asked = [poll for poll in evidence.polls if poll.exchanges]
+    if not asked:
         return Requests()
-    limits = [
-        query.limit
-        for place in evidence.exchanges
-        if (query := evidence.query(evidence.exchange(place))) is not None and query.limit
-    ]
-    limit = max(limits, default=evidence.scenario.page_size)
-    fresh = max(1, limit - evidence.dialect.overlap_rows)
-    lower = 0
-    before = None
-    for poll in evidence.polls:
-        new = sum(
-            event.visible_at <= poll.started_at and (before is None or event.visible_at > before)
-            for event in evidence.scenario.events
-        )
-        lower += 1 + max(0, new - 1) // fresh
-        before = poll.started_at
+    ends = [evidence.exchange(poll.exchanges[-1]).at for poll in asked]
+    known = [evidence.log.find(event_id) for event_id in evidence.first_delivery]
+    visible = sorted(event.visible_at for event in known if event is not None)
+    limit = _widest_page(evidence)
+    overlap = 0 if _excludes_known_rows(evidence) else evidence.dialect.overlap_rows
+    lower = len(asked)
+    for before, end in enumerate([None, *ends[:-1]]):
+        waiting = len(visible) - (0 if end is None else bisect_right(visible, end))
+        if limit is not None and waiting > overlap:
+            pages = math.ceil((waiting - overlap) / max(1, limit - overlap))
+            lower = max(lower, before + pages)
     return Requests(count=len(evidence.exchanges), lower_bound=lower)
 
 
+def _widest_page(evidence: Evidence) -> int | None:
+    """Return the most rows that one of the requests could bring, or None for any number."""
+    limits = [query.limit for query in evidence.list_queries]
+    if any(limit is None for limit in limits):
+        return None
+    return max((limit for limit in limits if limit), default=evidence.scenario.page_size)
+
+
+def _excludes_known_rows(evidence: Evidence) -> bool:
+    """Whether some request kept rows out that the client has: by a strict bound, or by id."""
+    return any(
+        condition.field in (ID, RECORDED_AT) and condition.operator not in ("=", ">=", "<=", "in")
+        for query in evidence.list_queries
+        for condition in query.conditions
+    )
+
+
 def _check_belongs(evidence: Evidence) -> None:
-    for place, step in enumerate(evidence.history, start=1):
-        if isinstance(step, PollStarted) and step.poll > len(evidence.scenario.polls):
+    for place, step in enumerate(evidence.history):
+        strange = _strange(evidence, place, step)
+        if strange is not None:
             raise ScenarioError(
-                f"the history is not of this scenario: step {place} starts poll {step.poll} of "
-                f"{len(evidence.scenario.polls)}"
+                f"the history is not of this scenario: step {place + 1} {strange}; judge each "
+                "history with the scenario that it was recorded in"
             )
-        if isinstance(step, Exchange):
-            unknown = [i for i in step.event_ids if evidence.log.find(i) is None]
-            if unknown:
-                raise ScenarioError(
-                    f"the history is not of this scenario: step {place} serves the event "
-                    f"{unknown[0]!r}, which the scenario does not have"
-                )
-        if isinstance(step, (Delivered, Exchange)) and not evidence.poll_of[place - 1]:
-            raise ScenarioError(
-                f"the history is not of this scenario: step {place} comes before any poll"
-            )
+
+
+def _strange(evidence: Evidence, place: int, step: AnyStep) -> str | None:
+    """Say what `step`, at `place`, does that no run of this scenario can do, if anything."""
+    if isinstance(step, PollStarted):
+        return _strange_start(evidence, place, step)
+    if isinstance(step, (Delivered, Exchange)) and not evidence.poll_of[place]:
+        return "comes before any poll"
+    for event_id in step.event_ids if isinstance(step, Exchange) else ():
+        event = evidence.log.find(event_id)
+        if event is None:
+            return f"serves the event {event_id!r}, which the scenario does not have"
+        if event.visible_at > step.at:
+            return f"serves the event {event_id!r} before it is visible"
+    return None
+
+
+def _strange_start(evidence: Evidence, place: int, step: PollStarted) -> str | None:
+    polls = evidence.scenario.polls
+    expected = evidence.poll_of[place - 1] + 1 if place else 1
+    if step.poll > len(polls):
+        return f"starts poll {step.poll} of {len(polls)}"
+    if step.poll != expected:
+        return f"starts poll {step.poll}, but poll {expected} comes next"
+    if step.at < polls[step.poll - 1].starts_at:
+        return f"starts poll {step.poll} before its time"
+    return None

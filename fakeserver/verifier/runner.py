@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,18 +18,17 @@ from fakeserver.errors import (
     HarnessError,
     RunStopped,
 )
-from fakeserver.history import (
-    History,
-    PollEnded,
-    PollEnding,
-    PollStarted,
-    Restarted,
+from fakeserver.history import Exchange, History, PollEnded, PollEnding, PollStarted, Restarted
+from fakeserver.scenario import EventId, Poll, Scenario
+from fakeserver.verifier.clients import (
+    POLL_SECONDS_MAX,
+    Life,
+    Watchdog,
+    check_client,
+    is_built,
 )
-from fakeserver.scenario import Poll, Scenario
+from fakeserver.verifier.clients import Client as Client  # noqa: PLC0414 - search has it from here
 from fakeserver.verifier.feed import Feed
-
-Client = Callable[..., Any]
-"""A callable taking one `Feed`, plain or async, or a class whose instances have ``poll(feed)``."""
 
 SAME_ANSWERS_MAX = 10
 """The same request with the same answer so often in a row, without a sleep, is going nowhere."""
@@ -37,14 +36,26 @@ REQUESTS_SPARE = 50
 """What a poll may always spend, however small the log."""
 REQUESTS_PER_EVENT = 10
 """Ten times a walk with pages of one row, the most that any right client needs."""
+IDLE_ROUNDS_MAX = 30
+"""An endless client that so often in a row found nothing new is waiting for the next poll."""
+QUIET_SLEEPS_MAX = 2_000
+"""So many sleeps without a request are no walk either: half an hour in steps of a second."""
+SLEEPS_MAX = 20_000
+"""And so many in one poll are going nowhere: two days in steps of ten seconds."""
 ERROR_CHARS_MAX = 500
 """An exception's text is shown, but not a whole page of it."""
 
 
 class Doorkeeper:
-    """Owns the live server of many runs: started when first asked for, closed at the end."""
+    """Owns what many runs share: the live server, and the watchdog over their real time.
 
-    def __init__(self) -> None:
+    Both are started when first needed and end with `close`. `poll_seconds_max` is the real time
+    that one poll may take.
+    """
+
+    def __init__(self, *, poll_seconds_max: float = POLL_SECONDS_MAX) -> None:
+        self.watchdog = Watchdog(poll_seconds_max)
+        self.overran: tuple[Scenario, History] | None = None
         self._live: LiveServer | None = None
         self._server: FakeServer | None = None
 
@@ -63,16 +74,17 @@ class Doorkeeper:
         return self._live.url
 
     def close(self) -> None:
-        """Stop the live server, if it was started."""
+        """Stop the live server and the watchdog, if they were started."""
+        self.watchdog.close()
         if self._live is not None:
             self._live.close()
             self._live = None
 
 
 @contextmanager
-def doorkeeper() -> Iterator[Doorkeeper]:
+def doorkeeper(*, poll_seconds_max: float = POLL_SECONDS_MAX) -> Iterator[Doorkeeper]:
     """Give a `Doorkeeper` and close it at the end of the block."""
-    keeper = Doorkeeper()
+    keeper = Doorkeeper(poll_seconds_max=poll_seconds_max)
     try:
         yield keeper
     finally:
@@ -82,11 +94,20 @@ def doorkeeper() -> Iterator[Doorkeeper]:
 def run(scenario: Scenario, client: Client, *, keeper: Doorkeeper | None = None) -> History:
     """Run `client` through `scenario` and return the history.
 
-    An exception of the client ends its poll and is recorded, never raised. Ctrl-C is passed on.
+    An exception of the client ends its poll and is recorded, never raised; Ctrl-C is passed on, and
+    so is a `UsageError` for a feed that is used wrongly. Raises `ClientNotFound` for what can't be
+    run, and `HarnessError` for a slip of the fake, whatever the client made of it.
+
+    After a poll that took too much real time the same `keeper` runs nothing more: it returns that
+    history for that scenario, an empty one for others. So nobody waits a minute for each of the
+    worlds that the shrinker proposes.
     """
+    check_client(client)
     if keeper is None:
         with doorkeeper() as own:
             return run(scenario, client, keeper=own)
+    if keeper.overran is not None:
+        return keeper.overran[1] if keeper.overran[0] == scenario else ()
     server = FakeServer(scenario)
     keeper.admit(server)
     return _Run(server, client, keeper).play()
@@ -98,31 +119,32 @@ class _Run:
         self._server = server
         self._client = client
         self._keeper = keeper
-        self._keeps_state = inspect.isclass(client)
+        self._keeps_state = is_built(client)
         self._polls = server.scenario.polls
         self._number = 0
-        self._requests_max = REQUESTS_SPARE + REQUESTS_PER_EVENT * (len(server.scenario.events) + 1)
-        self._requests = 0
-        self._same_answers = 0
-        self._last: tuple[Any, ...] | None = None
+        self._pace = _Pace(len(server.scenario.events))
+        self._has_returned = False
         self._closed = False
         self._feed = self._new_feed(None)
-        self._instance: Any = None
-        self._world.before_ask = self._count_request
+        self._life = Life(client)
+        self._world.before_ask = self._before_request
 
     def play(self) -> History:
         """Call the client poll by poll until the scenario is over or a poll had to be stopped."""
-        self._build()
-        while self._number < len(self._polls):
-            poll = self._polls[self._number]
-            if poll.restart and self._keeps_state and self._number > 0:
-                self._restart()
-            self._start_poll(poll)
-            ending = self._call()
-            if ending == "stopped" or self._closed:
-                break
-            if ending == "killed":
-                self._restart()
+        try:
+            while self._number < len(self._polls):
+                poll = self._polls[self._number]
+                if poll.restart and self._keeps_state and self._number > 0:
+                    self._restart()
+                self._start_poll(poll)
+                ending = self._call()
+                if ending == "stopped" or self._closed:
+                    break
+                if ending == "killed":
+                    self._restart()
+        finally:
+            self._feed.stop(FeedClosed("the run is over"))  # whatever the client left running
+            self._life.close()
         return self._world.history
 
     def _new_feed(self, checkpoint: bytes | None) -> Feed:
@@ -131,25 +153,22 @@ class _Run:
             live_url=self._keeper.live_url,
             checkpoint=checkpoint,
             on_sleep=self._woke,
+            on_stop=self._keeper.watchdog.hurry,
         )
-
-    def _build(self) -> None:
-        if self._keeps_state:
-            self._instance = self._client()
 
     def _restart(self) -> None:
         if isinstance(self._world.last_step, Restarted):
             return
         self._feed.stop(ClientKilled("the client was restarted"))
+        self._life.close()
         self._feed = self._new_feed(self._feed.saved)
         self._world.record(Restarted(at=self._world.now))
-        self._build()
+        self._life = Life(self._client, first=False)
 
     def _start_poll(self, poll: Poll) -> None:
         self._world.advance_to(poll.starts_at)
         self._number += 1
-        self._requests = 0
-        self._forget_answers()
+        self._pace.start_poll()
         self._feed.begin_poll(poll.crash)
         self._world.record(PollStarted(at=self._world.now, poll=self._number))
 
@@ -158,99 +177,166 @@ class _Run:
             PollEnded(at=self._world.now, poll=self._number, ending=ending, error=error)
         )
 
-    def _call(self) -> PollEnding:  # noqa: PLR0911 - one return a way to end
+    def _call(self) -> PollEnding:
         """Call the client once and say how that ended."""
+        watchdog, overran, error = self._keeper.watchdog, False, None
+        feed = self._feed
+
+        def on_overrun() -> None:
+            nonlocal overran
+            overran = overran or feed.stopped is None
+            feed.stop(BudgetSpent(f"it ran for over {watchdog.seconds_max:g} s of real time"))
+
         try:
-            target = self._instance.poll if self._keeps_state else self._client
-            _take(target(self._feed), self._feed)
-        except ClientKilled:
-            self._end_poll("killed")
-            return "killed"
-        except FeedClosed:
-            self._closed = True
-            self._end_poll("slept")
-            return "slept"
-        except BudgetSpent as spent:
-            self._end_poll("stopped", str(spent))
-            return "stopped"
-        except FakeserverError:
-            raise  # a slip of ours, or a feed that was used wrongly: no verdict on the client
-        except (Exception, SystemExit) as error:
-            self._end_poll("raised", f"{type(error).__name__}: {error}"[:ERROR_CHARS_MAX])
-            return "raised"
+            try:
+                watchdog.begin(on_overrun)
+                self._life.poll(feed)
+            finally:
+                watchdog.watched = None  # first, and no call: a call is where a signal is heard
+                watchdog.end()
+        except BaseException as caught:  # a client may end in any way
+            watchdog.watched = None
+            watchdog.end()  # what interrupts the client may have come as late as in the one above
+            error = caught
+        self._raise_what_is_not_the_clients(error)
+        ending, text = self._ending(error)
+        self._has_returned = self._has_returned or ending == "returned"
+        self._closed = isinstance(feed.stopped, FeedClosed)
+        self._end_poll(ending, text)
+        if overran:
+            self._keeper.overran = (self._server.scenario, self._world.history)
+        return ending
+
+    def _raise_what_is_not_the_clients(self, error: BaseException | None) -> None:
+        """Raise Ctrl-C, a slip of ours, and a feed that was used wrongly."""
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        if self._server.failure is not None:
+            raise self._server.failure
+        ordinary = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError, RunStopped)
+        if isinstance(error, FakeserverError) or (
+            error is not None
+            and self._feed.stopped is None
+            and not isinstance(error, (*ordinary, BaseExceptionGroup))
+        ):
+            raise error
+
+    def _ending(self, error: BaseException | None) -> tuple[PollEnding, str | None]:
+        # A dead client is dead, whatever it returned or raised when it learnt that.
+        reason = self._feed.stopped or error
+        if isinstance(reason, ClientKilled):
+            return "killed", None
+        if isinstance(reason, FeedClosed):
+            return "slept", None
+        if isinstance(reason, RunStopped):
+            return "stopped", str(reason)
+        if reason is None or (isinstance(reason, SystemExit) and reason.code in (None, 0)):
+            return "returned", None
+        return "raised", self._error_text(reason)
+
+    def _error_text(self, error: BaseException) -> str:
+        """Return an exception's type and text, without secrets and what no two runs share."""
         try:
-            self._feed.check_alive()  # a client may have swallowed even a BaseException
-        except ClientKilled:
-            self._end_poll("killed")
-            return "killed"
-        except RunStopped as stopped:
-            self._end_poll("stopped", str(stopped))
-            return "stopped"
-        self._end_poll("returned")
-        return "returned"
+            text = f"{type(error).__name__}: {error}"
+        except Exception:  # the exception is the client's, and so is its text
+            text = type(error).__name__
+        text = text.replace(self._feed.token, "<token>")
+        return re.sub(r"\b0x[0-9a-f]{6,16}\b", "0x…", text)[:ERROR_CHARS_MAX]
 
     def _woke(self) -> None:
-        """After a sleep: an endless client goes on into the polls that are due by now."""
-        self._forget_answers()
-        if self._number < len(self._polls):
-            poll = self._polls[self._number]
-            if self._world.now < poll.starts_at:
-                return
-            if poll.restart:
-                raise self._stop(ClientKilled("the scenario restarts the client here"))
-            self._end_poll("slept")
-            self._start_poll(poll)
-        elif self._requests > 0:
-            raise self._stop(FeedClosed("the scenario has no more polls"))
+        """After a sleep: go on into the next poll, if the client has a loop of its own.
 
-    def _stop(self, reason: RunStopped) -> RunStopped:
-        self._feed.stop(reason)
-        return reason
-
-    def _forget_answers(self) -> None:
-        self._same_answers = 0
-        self._last = None
-
-    def _count_request(self) -> None:
-        """Before each request: end a client that goes nowhere (`BudgetSpent`)."""
-        self._feed.check_alive()
-        self._requests += 1
-        if self._requests > self._requests_max:
-            raise self._stop(
-                BudgetSpent(
-                    f"{self._requests_max} requests in one poll over a log of "
-                    f"{len(self._server.scenario.events)} events"
-                )
-            )
-        last = self._world.last_exchange
-        if last is None:
+        A client that has returned from a poll has none: it is polite and sleeps between two pages,
+        and may take as long as it likes. Of any other one nobody can know. So the next poll begins
+        for it when that is due, or when it has long found nothing new; and after the last poll it
+        is only sent home when it has long found nothing new.
+        """
+        idle = self._pace.note_sleep(self._world.last_exchange)
+        if self._pace.sleeps > SLEEPS_MAX:
+            self._stop(BudgetSpent(f"it slept {SLEEPS_MAX} times in one poll"))
+        if self._has_returned:
             return
-        answer = (last.target, last.status, last.event_ids)
-        self._same_answers = self._same_answers + 1 if answer == self._last else 1
-        self._last = answer
+        self._pace.requests = 0
+        if self._number == len(self._polls):
+            if idle:
+                self._stop(FeedClosed("the scenario has no more polls"))
+            return
+        poll = self._polls[self._number]
+        if self._world.now < poll.starts_at and not idle:
+            return
+        if poll.restart:
+            self._stop(ClientKilled("the scenario restarts the client here"))
+        self._end_poll("slept")
+        self._start_poll(poll)
+
+    def _before_request(self) -> None:
+        """End a client that goes nowhere, before each request."""
+        self._feed.check_alive()
+        if self._server.failure is not None:
+            self._stop(BudgetSpent("the fake failed; this is not the client's fault"))
+        reason = self._pace.note_request(self._world.last_exchange)
+        if reason is not None:
+            self._stop(BudgetSpent(reason))
+
+    def _stop(self, reason: RunStopped) -> None:
+        """Stop the client and raise `reason` in it."""
+        self._feed.stop(reason)
+        self._feed.check_alive()
+
+
+class _Pace:
+    """Counts what a client does in a poll, to tell progress from standing still."""
+
+    def __init__(self, events: int) -> None:
+        self._events = events
+        self._requests_max = REQUESTS_SPARE + REQUESTS_PER_EVENT * (events + 1)
+        self._noted: Exchange | None = None
+        self.start_poll()
+
+    def start_poll(self) -> None:
+        self.requests = 0
+        self.sleeps = 0
+        self._served: set[EventId] = set()
+        self._start_round()
+        self._idle_rounds = 0
+        self._quiet_sleeps = 0
+
+    def note_request(self, last: Exchange | None) -> str | None:
+        """Count a request that follows the exchange `last`; say why it is one too many, if so."""
+        self._note_answer(last)
+        self.requests += 1
+        self._asked = True
+        if self.requests > self._requests_max:
+            return f"{self._requests_max} requests in one poll over a log of {self._events} events"
         if self._same_answers >= SAME_ANSWERS_MAX:
-            raise self._stop(
-                BudgetSpent(
-                    f"the same request had the same answer {SAME_ANSWERS_MAX} times in a row"
-                )
-            )
+            return f"the same request had the same answer {SAME_ANSWERS_MAX} times in a row"
+        return None
 
+    def note_sleep(self, last: Exchange | None) -> bool:
+        """Count a sleep; return whether the client has long found nothing new."""
+        self._note_answer(last)
+        self.sleeps += 1
+        if self._asked:
+            self._idle_rounds = 0 if self._found_new else self._idle_rounds + 1
+            self._quiet_sleeps = 0
+        else:
+            self._quiet_sleeps += 1
+        self._start_round()
+        return self._idle_rounds >= IDLE_ROUNDS_MAX or self._quiet_sleeps >= QUIET_SLEEPS_MAX
 
-def _take(result: Any, feed: Feed) -> None:
-    """Deliver what a client returned or yields, one by one; run what is awaitable."""
-    if inspect.isawaitable(result):
-        result = asyncio.run(_await(result))
-    if inspect.isasyncgen(result):
-        asyncio.run(_drain(result, feed))
-    elif isinstance(result, Iterable) and not isinstance(result, (str, bytes, dict)):
-        for event in result:
-            feed.deliver(event)
+    def _start_round(self) -> None:
+        self._asked = False
+        self._found_new = False
+        self._same_answers = 0
+        self._answer: tuple[Any, ...] | None = None
 
-
-async def _await(awaitable: Any) -> Any:
-    return await awaitable
-
-
-async def _drain(events: Any, feed: Feed) -> None:
-    async for event in events:
-        feed.deliver(event)
+    def _note_answer(self, last: Exchange | None) -> None:
+        if last is None or last is self._noted or not self._asked:
+            return
+        self._noted = last
+        answer = (last.target, last.status, last.event_ids)
+        self._same_answers = self._same_answers + 1 if answer == self._answer else 1
+        self._answer = answer
+        if not self._served.issuperset(last.event_ids):
+            self._served.update(last.event_ids)
+            self._found_new = True

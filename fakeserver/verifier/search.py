@@ -16,7 +16,7 @@ from fakeserver.profile import Profile
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import possible
-from fakeserver.verifier.judge import judge
+from fakeserver.verifier.judge import judge, notes
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import Client, Doorkeeper, doorkeeper, run
 from fakeserver.verifier.shrink import shrink
@@ -50,8 +50,9 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     whose instances have ``poll(feed)``; it runs once per poll. `page_size` pins what it is told to
     ask for. `only` and `without` choose among the hazards that worlds may hold. The verdict is
     ``broken`` with the first world that breaks `promise`, shrunk; ``inconclusive`` when no hazard
-    came up or the search was ended early; else ``kept``. Raises `UsageError` and `ProfileError`
-    for arguments that do not fit, and `HarnessError` for a slip of ours.
+    came up or Ctrl-C ended the search; else ``kept``, for as many worlds as `progress` let it try.
+    Raises `UsageError` and `ProfileError` for arguments that do not fit, and `HarnessError` for a
+    slip of ours.
 
         verdict = verify(follow, dialect="haravan", examples=500)
         verdict.check()
@@ -106,13 +107,13 @@ class _Search:
         self._hazards = hazards
         self._keeper = keeper
         self._exercised: Counter[str] = Counter()
+        self._counted: Counter[str] = Counter()
         self._requests = [0, 0]
         self._saves = False
-        self._limits: list[tuple[int, int | None]] = []
+        self._limits: set[tuple[int, int | None]] = set()
 
     def run(self, examples: int, progress: Progress | None) -> Verdict:
         done = 0
-        note: tuple[str, ...] = ()
         try:
             for example in range(examples):
                 scenario = self._draw(example)
@@ -124,8 +125,8 @@ class _Search:
                 if progress is not None and not progress(done, self._exercised):
                     break
         except KeyboardInterrupt:
-            note = (f"interrupted after {done} of {examples} worlds",)
-        return self._summary(done, note)
+            return self._summary(done, doubt=f"interrupted after {done} of {examples} worlds")
+        return self._summary(done)
 
     def _draw(self, example: int) -> Scenario:
         return generate_scenario(
@@ -145,6 +146,7 @@ class _Search:
     def _learn(self, verdict: Verdict) -> None:
         """Count what came up, and notice a client that asks for its own page size."""
         self._exercised.update(verdict.exercised)
+        self._counted.update(verdict.counted)
         self._requests[0] += verdict.requests.count
         self._requests[1] += verdict.requests.lower_bound
         self._saves = self._saves or any(isinstance(step, Saved) for step in verdict.history)
@@ -156,7 +158,7 @@ class _Search:
         if query is None or query.limit_asked == verdict.scenario.page_size:
             self._limits.clear()
             return
-        self._limits.append((verdict.scenario.page_size, query.limit_asked))
+        self._limits.add((verdict.scenario.page_size, query.limit_asked))
         suggested = {suggestion for suggestion, _ in self._limits}
         asked = {limit for _, limit in self._limits}
         if len(suggested) > 1 and len(asked) == 1:
@@ -166,17 +168,23 @@ class _Search:
     def _shrunk(self, found: Verdict, done: int) -> Verdict:
         assert found.scenario is not None  # noqa: S101 - the judge names the world it judged
         wanted = (found.findings[0].rule, found.findings[0].cause)
+        best = found
 
         def still_broken(candidate: Scenario) -> bool:
-            return any(
-                (finding.rule, finding.cause) == wanted
-                for finding in self._judge(candidate).findings[:1]
-            )
+            nonlocal best
+            verdict = self._judge(candidate)
+            same = [(finding.rule, finding.cause) for finding in verdict.findings[:1]] == [wanted]
+            best = verdict if same else best
+            return same
 
-        small = shrink(found.scenario, still_broken)
-        verdict = self._judge(small)
+        cut_short: tuple[str, ...] = ()
+        try:
+            shrink(found.scenario, still_broken)
+        except KeyboardInterrupt:  # it is broken, small or not
+            cut_short = ("interrupted before the world was as small as it can be",)
         return msgspec.structs.replace(
-            verdict,
+            best,
+            notes=(*best.notes, *cut_short),
             profile=self._profile.name,
             seed=self._seed,
             examples=done,
@@ -187,16 +195,16 @@ class _Search:
             requests=Requests(count=self._requests[0], lower_bound=self._requests[1]),
         )
 
-    def _summary(self, done: int, notes: tuple[str, ...]) -> Verdict:
-        if not self._exercised and done:
-            notes = (*notes, "no hazard came up, so nothing was proved")
-        kept = bool(self._exercised) and not notes
+    def _summary(self, done: int, doubt: str | None = None) -> Verdict:
+        if not self._exercised and doubt is None:
+            doubt = "no hazard came up, so nothing was proved"
         return Verdict(
-            outcome="kept" if kept else "inconclusive",
+            outcome="kept" if doubt is None else "inconclusive",
             dialect=self._profile.dialect,
             profile=self._profile.name,
             promise=self._promise,
-            notes=notes,
+            notes=(*((doubt,) if doubt else ()), *notes(self._counted)),
+            counted=dict(self._counted),
             seed=self._seed,
             examples=done,
             exercised=dict(sorted(self._exercised.items())),

@@ -79,6 +79,16 @@ def _fewer_events(scenario: Scenario) -> Iterator[Scenario]:
         for start in range(0, len(events), size):
             yield from _changed(scenario, events=events[:start] + events[start + size :])
         size //= 2
+    # Where the end of a page matters, only whole pages can go.
+    for fewer in _without_blocks(scenario, scenario.page_size):
+        yield from _changed(scenario, events=fewer)
+
+
+def _without_blocks(scenario: Scenario, size: int) -> Iterator[tuple[LoggedEvent, ...]]:
+    """Yield the events without each run of `size` neighbours."""
+    events = scenario.events
+    for start in range(len(events) - size + 1):
+        yield events[:start] + events[start + size :]
 
 
 def _fewer_polls(scenario: Scenario) -> Iterator[Scenario]:
@@ -148,6 +158,30 @@ def _start_at_noon(scenario: Scenario) -> Iterator[Scenario]:
     yield from _shifted(scenario, after=first - 1, by=NOON - first)
 
 
+def _fewer_ties(scenario: Scenario) -> Iterator[Scenario]:
+    """Part events that share a stamp by a second: what remains tied is what the failure needs."""
+    events = scenario.events
+    for number, (before, event) in enumerate(pairwise(events), start=1):
+        stamp = event.recorded_at
+        if stamp is None or stamp != before.recorded_at:
+            continue
+        for parted in _shifted(scenario, after=stamp, by=SECOND_MS, polls_after=stamp - 1):
+            moved = tuple(
+                _moved(event, by=SECOND_MS) if event.recorded_at == stamp else event
+                for event in parted.events[number:]
+            )
+            yield from _changed(parted, events=parted.events[:number] + moved)
+
+
+def _moved(event: LoggedEvent, *, by: int) -> LoggedEvent:
+    """Stamp an event later; one that was visible at once, or too early for that, is so again."""
+    assert event.recorded_at is not None  # noqa: S101 - the caller compared it with a stamp
+    recorded_at = event.recorded_at + by
+    prompt = event.visible_at == event.recorded_at
+    visible_at = recorded_at if prompt else max(event.visible_at, recorded_at)
+    return msgspec.structs.replace(event, recorded_at=recorded_at, visible_at=visible_at)
+
+
 def _rounder_gaps(scenario: Scenario) -> Iterator[Scenario]:
     """Bring neighbouring instants closer together, to round distances, keeping their order."""
     instants = sorted({scenario.starts_at, *_instants(scenario)})
@@ -155,8 +189,24 @@ def _rounder_gaps(scenario: Scenario) -> Iterator[Scenario]:
         gap = after - before
         rounded = (gap - gap % MINUTE_MS, gap - gap % SECOND_MS)
         for wanted in dict.fromkeys((*ROUND_GAPS_MS, *rounded)):
+            # Never down to nothing: a tie that the failure does not need would mislead a reader.
             if wanted < gap and (wanted > 0 or before == scenario.starts_at):
                 yield from _shifted(scenario, after=before, by=wanted - gap)
+
+
+def _shorter_walks(scenario: Scenario) -> Iterator[Scenario]:
+    """Drop a page of events, and let what follows an instant come one request earlier.
+
+    Without the second half, what must happen in the middle of a walk would come after its end.
+    Neighbouring pages may share a row, so a page counts one event less there.
+    """
+    first = scenario.polls[0].starts_at
+    instants = sorted({at for at in _instants(scenario) if first <= at < scenario.calm_at})
+    overlap = find_dialect(scenario.dialect).overlap_rows
+    for fewer in _without_blocks(scenario, max(1, scenario.page_size - overlap)):
+        for without in _changed(scenario, events=fewer):
+            for instant in instants:
+                yield from _shifted(without, after=instant, by=-scenario.request_ms)
 
 
 def _instants(scenario: Scenario) -> Iterator[Instant]:
@@ -168,11 +218,16 @@ def _instants(scenario: Scenario) -> Iterator[Instant]:
         yield poll.starts_at
 
 
-def _shifted(scenario: Scenario, *, after: Instant, by: int) -> Iterator[Scenario]:
-    """Move every instant later than `after` by `by` ms; stamps keep the API's granularity."""
+def _shifted(
+    scenario: Scenario, *, after: Instant, by: int, polls_after: Instant | None = None
+) -> Iterator[Scenario]:
+    """Move every instant later than `after` (polls: `polls_after`) by `by` ms.
 
-    def move(instant: Instant) -> Instant:
-        return instant + by if instant > after else instant
+    Proposes nothing where a stamp would lose the granularity of the API.
+    """
+
+    def move(instant: Instant, limit: Instant = after) -> Instant:
+        return instant + by if instant > limit else instant
 
     def move_event(event: LoggedEvent) -> LoggedEvent:
         recorded_at = None if event.recorded_at is None else move(event.recorded_at)
@@ -184,14 +239,12 @@ def _shifted(scenario: Scenario, *, after: Instant, by: int) -> Iterator[Scenari
     stamp_ms = find_dialect(scenario.dialect).stamp_ms
     if any(event.recorded_at is not None and event.recorded_at % stamp_ms for event in events):
         return
-    yield from _changed(
-        scenario,
-        starts_at=move(scenario.starts_at),
-        events=events,
-        polls=tuple(
-            msgspec.structs.replace(poll, starts_at=move(poll.starts_at)) for poll in scenario.polls
-        ),
+    limit = after if polls_after is None else polls_after
+    polls = tuple(
+        msgspec.structs.replace(poll, starts_at=move(poll.starts_at, limit))
+        for poll in scenario.polls
     )
+    yield from _changed(scenario, starts_at=move(scenario.starts_at), events=events, polls=polls)
 
 
 PASSES: tuple[Pass, ...] = (
@@ -204,6 +257,8 @@ PASSES: tuple[Pass, ...] = (
     _quicker_requests,
     _smaller_ids,
     _start_at_noon,
+    _fewer_ties,
     _rounder_gaps,
+    _shorter_walks,
 )
 """In the order of what they save a reader."""

@@ -62,7 +62,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     `outcome` is ``kept``, ``broken`` or ``inconclusive``. `findings` speak of `scenario` and
     `history`: the smallest broken world (or the one world judged). `exercised` counts, for each
     hazard, the worlds in which it came up; `not_exercised` lists those that could have and did not.
-    `shrunk_from` is the number of events in the world as first found.
+    `shrunk_from` is the number of events in the world as first found, `found_at` its number.
+    `notes` say what is worth knowing and no accusation; `counted` holds their numbers.
     """
 
     outcome: Outcome
@@ -71,6 +72,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     promise: Promise
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    counted: dict[str, int] = {}
     seed: int | None = None
     examples: int = 1
     exercised: dict[str, int] = {}

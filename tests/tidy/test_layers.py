@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "verifier.rules",
             "verifier.rules.*",
             "verifier.causes",
+            "verifier.proofs",
             "verifier.hazards",
             "verifier.verdict",
             "verifier.judge",

@@ -69,7 +69,6 @@ class TinyFeed:
         self.dies_after: int | None = None
         self.delivered: list[int] = []
         self.saved: str = "null"
-        self.server.world.before_ask = self._ask
 
     def _ask(self) -> None:
         if self.dies_after is not None:
@@ -78,7 +77,15 @@ class TinyFeed:
                 raise ConnectionResetError("unplugged")
 
     def urllib_opener(self) -> OpenerDirector:
-        return urllib_opener(self.server)
+        opener = urllib_opener(self.server)
+        send = opener.open
+
+        def unreliable(url: str) -> object:
+            self._ask()
+            return send(url)
+
+        opener.open = unreliable
+        return opener
 
     def url(self, path: str) -> str:
         return ORIGIN + path

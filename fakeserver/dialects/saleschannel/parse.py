@@ -27,7 +27,7 @@ from fakeserver.dialects.wire import (
     unknown_parameter,
     whole_number,
 )
-from fakeserver.query import ID, RECORDED_AT, Condition, Operator, Query, SortKey
+from fakeserver.query import ID, RECORDED_AT, Condition, Nulls, Operator, Query, SortKey
 
 PATH = "/saleschannel-services/v1/events"
 PATH_WITHOUT_VERSION = "/saleschannel-services/events"
@@ -98,12 +98,21 @@ def _parse_query(raw: str, items: tuple[tuple[str, Any], ...]) -> Query:
     return Query(
         conditions=_lenient(_read_filter, trees.get("$filter"), settings, otherwise=()),
         order=sort_keys,
-        nulls=settings["nulls"],
+        nulls=_nulls(sort_keys, settings),
         # Without any order, rows come as the log has them: there is nothing to tie in.
         ties_shuffled=settings["ties"] == "shuffled" and bool(sort_keys),
         limit=limit,
         limit_asked=limit_asked,
     )
+
+
+def _nulls(sort_keys: tuple[SortKey, ...], settings: Settings) -> Nulls:
+    """Return where nulls stand. To a database they are the lowest value or the highest.
+
+    So the end that the switch names for an ascending order is the other one in a descending order.
+    """
+    first = settings["nulls"] == "first"
+    return "first" if first != any(key.descending for key in sort_keys) else "last"
 
 
 def _order_default(settings: Settings) -> tuple[SortKey, ...]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from fakeserver.dialects import base
+
 if TYPE_CHECKING:
     from fakeserver.verifier.verdict import Verdict
+
+
+TOKEN = base.TOKEN.encode()
 
 
 def verdict_json(verdict: Verdict) -> bytes:
@@ -34,4 +40,12 @@ def verdict_json(verdict: Verdict) -> bytes:
         "history": verdict.history,
         "replay": verdict.replay,
     }
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+    # What a client sent or saved is in the history, and so may be the token.
+    return msgspec.json.format(_encode(value).replace(TOKEN, b"<token>"), indent=2) + b"\n"
+
+
+def _encode(value: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:  # half a surrogate pair, which a client may put into an id
+        return json.dumps(msgspec.to_builtins(value)).encode()

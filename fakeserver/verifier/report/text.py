@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import msgspec
 
 from fakeserver.clock import Instant, clock_text, duration_text
+from fakeserver.dialects.base import TOKEN
 from fakeserver.history import (
     Delivered,
     Exchange,
@@ -34,7 +35,7 @@ ROWS_SHOWN_MAX = 12
 EXCHANGES_SHOWN_MAX = 6
 """Different requests of one poll that are shown; of a long walk the first few tell the story."""
 EVENTS_SHOWN_MAX = 40
-CHECKPOINT_CHARS_MAX = 60
+CHECKPOINT_CHARS_MAX = 40
 LABEL_WIDTH = 9
 
 
@@ -58,10 +59,24 @@ def verdict_text(verdict: Verdict, *, width: int = 100) -> str:
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
+def plain(text: str) -> str:
+    """Return `text` on one line, without the token and without what a terminal would obey.
+
+    Ids, errors and checkpoints are a client's own and may hold anything.
+    """
+    text = text.replace(TOKEN, "<token>")
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else " " if char in "\n\r\t" else repr(char)[1:-1]
+        for char in text
+    )
+
+
 def _headline(verdict: Verdict, width: int) -> Iterator[str]:
     if verdict.findings:
         finding = verdict.findings[0]
-        left = f"BROKEN  {finding.rule}  {finding.message}"
+        left = plain(f"BROKEN  {finding.rule}  {finding.message}")
     elif verdict.outcome == "kept":
         worlds = "1 world" if verdict.examples == 1 else f"{verdict.examples} worlds"
         left = f"KEPT  the promise held in {worlds}"
@@ -75,7 +90,8 @@ def _headline(verdict: Verdict, width: int) -> Iterator[str]:
     if verdict.found_at is not None:
         parts.append(f"example {verdict.found_at}")
     if verdict.shrunk_from is not None:
-        parts.append(f"shrunk from {verdict.shrunk_from} events")
+        events = "event" if verdict.shrunk_from == 1 else "events"
+        parts.append(f"shrunk from {verdict.shrunk_from} {events}")
     right = " · ".join(parts)
     if len(left) + len(right) + 4 <= width:
         yield f"{left}    {right}"
@@ -102,7 +118,7 @@ def _timeline(evidence: Evidence, width: int) -> Iterator[str]:
         when = clock_text(entry.at, near=first)
         head = f"  {entry.label:<{label_width}}{when}  "
         yield from textwrap.wrap(
-            entry.text,
+            plain(entry.text),
             width,
             initial_indent=head,
             subsequent_indent=" " * len(head),
@@ -204,7 +220,8 @@ def _requests_of(evidence: Evidence, poll: PollView) -> list[tuple[Instant, str]
 def _said(step: object) -> str:  # noqa: PLR0911 - one return a kind of step
     if isinstance(step, Saved):
         text = msgspec.json.encode(step.checkpoint).decode()
-        return f"saved {textwrap.shorten(text, CHECKPOINT_CHARS_MAX, placeholder='…')}"
+        shown = text if len(text) <= CHECKPOINT_CHARS_MAX else text[:CHECKPOINT_CHARS_MAX] + "…"
+        return f"saved {shown}"
     if isinstance(step, Killed):
         return f"KILLED {step.point.replace('-', ' ')}"
     if isinstance(step, Restarted):
@@ -253,7 +270,7 @@ def _others(findings: tuple[Finding, ...], width: int) -> Iterator[str]:
 def _paragraph(label: str, text: str | None, width: int) -> Iterator[str]:
     if text:
         yield from textwrap.wrap(
-            text,
+            plain(text),
             width,
             initial_indent=f"  {label:<{LABEL_WIDTH}}",
             subsequent_indent=" " * (LABEL_WIDTH + 2),

@@ -1,0 +1,164 @@
+"""Proofs in sentences: what a document allows, how an event came twice, where a poll got stuck."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fakeserver.clock import clock_text
+from fakeserver.history import Exchange, Killed, Restarted, Saved
+from fakeserver.query import RECORDED_AT, Query
+from fakeserver.scenario import EventId, LoggedEvent
+from fakeserver.verifier.evidence import Evidence
+from fakeserver.verifier.verdict import lines_of
+
+NAMES_MAX = 5
+"""Events that a sentence names; the rest is counted."""
+
+
+def promised(evidence: Evidence, word: str, says: str) -> str:
+    """Return `says` with the place in the documents that bears it out."""
+    return f'{says} (contracts/{evidence.dialect.name}/PROMISES.md, "{word}").'
+
+
+def tied_with(evidence: Evidence, event: LoggedEvent) -> list[str]:
+    """Name all events that share the stamp of `event`, itself among them."""
+    return [
+        evidence.name(other.id)
+        for other in evidence.scenario.events
+        if other.recorded_at == event.recorded_at
+    ]
+
+
+def ties_allowed(evidence: Evidence, event: LoggedEvent) -> str | None:
+    """Say that stamps may be equal, where this event's is."""
+    same = tied_with(evidence, event)
+    if len(same) < 2:
+        return None
+    return promised(evidence, "ties", f"Stamps need not be unique, and {lines_of(same)} share one")
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """The three last parts of a finding: why, what the document allows, what would have helped."""
+
+    why: tuple[str, ...]
+    allowed: str | None = None
+    would: str
+
+
+def explain_repeat(evidence: Evidence, first: int, again: int) -> Proof:
+    """Prove a repeat: when it was delivered, which request brought it again, and how it could."""
+    event_id = evidence.delivered(first).event_id
+    name = evidence.name(event_id)
+    polls = evidence.poll_of[first], evidence.poll_of[again]
+    twice = f"poll {polls[0]} twice"
+    where = twice if polls[0] == polls[1] else f"poll {polls[0]} and again in poll {polls[1]}"
+    why = [f"{name} (id {event_id}) was delivered in {where}."]
+    would = "Keep, with the checkpoint, the ids that the next request can bring again; drop those."
+    event = evidence.log.find(event_id)
+    source = _server_of(evidence, event_id, again)
+    if event is None or source is None:
+        return Proof(why=tuple(why), would=would)
+    exchange = evidence.exchange(source)
+    row = exchange.event_ids.index(event_id) + 1
+    query = evidence.query(exchange)
+    if query is not None:
+        asked = evidence.words(query, exchange.at)
+        why.append(f"The second time it was row {row} of a request for {asked}.")
+    stop = _explain_stop(evidence, name, first, again)
+    if stop is not None:
+        return Proof(why=(*why, stop.why[0]), allowed=stop.allowed, would=stop.would)
+    shift = _shifted_by(evidence, query, first, source)
+    if shift is not None:
+        why.append(f"{shift} appeared in between and moved every row behind it by one.")
+        allowed = promised(evidence, "appends", "The log grows while it is read")
+        return Proof(why=tuple(why), allowed=allowed, would=would)
+    same = tied_with(evidence, event)
+    if len(same) > 1 and query is not None and _starts_at(query, event):
+        stamp = clock_text(event.recorded_at or 0)
+        why.append(f"{lines_of(same)} share the stamp {stamp}, and a page from there on has all.")
+    return Proof(why=tuple(why), allowed=ties_allowed(evidence, event), would=would)
+
+
+def _explain_stop(evidence: Evidence, name: str, first: int, again: int) -> Proof | None:
+    """Say how the client was stopped between two deliveries, if it was, and what it had saved."""
+    steps = evidence.history[first:again]
+    stops = [n for n, step in enumerate(steps) if isinstance(step, (Killed, Restarted))]
+    if not stops:
+        return None
+    word = "killed" if isinstance(steps[stops[0]], Killed) else "restarted"
+    allowed = f"A program can be {word} at any time."
+    if any(isinstance(step, Saved) for step in steps[: stops[0]]):
+        return Proof(
+            why=(f"It had saved after {name}; then it was {word}, and delivered {name} again.",),
+            allowed=allowed,
+            would="After a restart go on from feed.checkpoint, and keep in it what was delivered.",
+        )
+    return Proof(
+        why=(f"In between it was {word}, before it had saved that {name} was delivered.",),
+        allowed=allowed,
+        would="Deliver and save in one step (feed.commit): then a crash finds both or neither.",
+    )
+
+
+def _shifted_by(evidence: Evidence, query: Query | None, first: int, source: int) -> str | None:
+    """Name an event that appeared between two pages and so shifted page numbers, if one did."""
+    if query is None or not query.offset:
+        return None
+    before, after = evidence.history[first].at, evidence.history[source].at
+    for event in evidence.scenario.events:
+        if before < event.visible_at <= after:
+            return evidence.name(event.id)
+    return None
+
+
+def _starts_at(query: Query, event: LoggedEvent) -> bool:
+    """Whether `query` asks for stamps from exactly that of `event` on."""
+    return any(
+        condition.field == RECORDED_AT and condition.value == event.recorded_at
+        for condition in query.conditions
+    )
+
+
+def _server_of(evidence: Evidence, event_id: EventId, place: int) -> int | None:
+    """Return the newest exchange before `place` that served the event."""
+    for exchange in reversed(evidence.exchanges):
+        if exchange < place and event_id in evidence.exchange(exchange).event_ids:
+            return exchange
+    return None
+
+
+def explain_stuck(evidence: Evidence, last: int | None, missing: list[str]) -> Proof:
+    """Prove that a stopped poll got nowhere: what it asked last, what it never reached."""
+    why: list[str] = []
+    allowed = None
+    would = "End the poll when a page brings nothing new, and go on in the next one."
+    if last is not None:
+        exchange = evidence.exchange(last)
+        query = evidence.query(exchange)
+        asked = exchange.target if query is None else evidence.words(query, exchange.at)
+        rows = lines_of(evidence.name(event_id) for event_id in exchange.event_ids) or "no rows"
+        why.append(f"Its last request asked for {asked} and got {rows}.")
+        if query is not None and _is_all_ties(evidence, exchange, query):
+            why.append(
+                f"All {len(exchange.event_ids)} rows share one stamp and fill the page, so a "
+                "request from that stamp on returns them for ever."
+            )
+            allowed = promised(evidence, "ties", "Any number of events may share a stamp")
+            would = (
+                "When a full page ends where it began, ask again with a larger limit (theorem T4)."
+            )
+    if missing:
+        more = f" and {len(missing) - NAMES_MAX} more" if len(missing) > NAMES_MAX else ""
+        why.append(f"It never reached {lines_of(missing[:NAMES_MAX])}{more}.")
+    return Proof(why=tuple(why), allowed=allowed, would=would)
+
+
+def _is_all_ties(evidence: Evidence, exchange: Exchange, query: Query) -> bool:
+    """Whether a page is full and holds one stamp only, though it asks by stamp."""
+    stamps = {
+        event.recorded_at
+        for event_id in exchange.event_ids
+        if (event := evidence.log.find(event_id)) is not None
+    }
+    by_stamp = any(condition.field == RECORDED_AT for condition in query.conditions)
+    return len(stamps) == 1 and by_stamp and len(exchange.event_ids) == query.limit

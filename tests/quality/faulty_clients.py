@@ -1,0 +1,30 @@
+"""Clients with one mistake each, which the judge must catch.
+
+The right ones among them (`BASES`) are written so that every step is a method, and a faulty one
+overrides one step: what it shows is the mistake and nothing else. A test proves that the bases are
+spared, so it is the mistake that is caught.
+
+The line above each class says which rule and cause the judge must name, what is promised, and in
+which worlds the mistake shows: the profile ``default`` wherever it can show there at all; where it
+can't, the docstring says why.
+"""
+
+from fakeserver.verifier.promise import Promise
+
+from . import faulty_haravan, faulty_saleschannel
+from .faulty import IN_ORDER_LATE, LATE, PROMPT, Faulty
+
+FAULTY: tuple[Faulty, ...] = (
+    *faulty_saleschannel.GALLERY.clients,
+    *faulty_haravan.GALLERY.clients,
+)
+
+BASES: tuple[tuple[type, str, Promise], ...] = (
+    (faulty_saleschannel.ByKey, "saleschannel", PROMPT),
+    (faulty_saleschannel.LookBack, "saleschannel", LATE),
+    (faulty_saleschannel.HoldBack, "saleschannel", IN_ORDER_LATE),
+    (faulty_haravan.ByWindow, "haravan", LATE),
+    (faulty_haravan.ByPage, "haravan", LATE),
+    (faulty_haravan.ByLargestId, "haravan", PROMPT),
+)
+"""The right clients that the faulty ones vary, with their dialect and what they promise."""

@@ -1,0 +1,67 @@
+"""The fairness of the judge: no right client is accused, under any promise that it can meet."""
+
+import pytest
+
+from fakeserver.dialects import find_dialect
+from fakeserver.profile import Profile
+from fakeserver.verifier.promise import Promise
+from fakeserver.verifier.runner import Client
+from fakeserver.verifier.search import verify
+
+from .faulty_clients import BASES
+from .right_clients import FOLDER, RIGHT, WRONG, Right, cases
+
+EXAMPLES = 60
+EXAMPLES_NIGHTLY = 5_000
+
+
+def check(client: Client, profile: Profile, promise: Promise, *, examples: int, seed: int) -> None:
+    """Raise with the report unless the client is kept in every world."""
+    verdict = verify(
+        client,
+        dialect=profile.dialect,
+        profile=profile,
+        promise=promise,
+        examples=examples,
+        seed=seed,
+    ).check()
+    assert verdict.examples == examples
+
+
+def name_of(value: object) -> str:
+    if isinstance(value, Right):
+        return value.file
+    if isinstance(value, Profile):
+        return value.name
+    assert isinstance(value, Promise)
+    return f"{value.delivery}-{value.order}-{value.late_by_ms_max}"
+
+
+@pytest.mark.parametrize(("right", "profile", "promise"), list(cases(weaker=False)), ids=name_of)
+def test_a_right_client_is_spared(right: Right, profile: Profile, promise: Promise) -> None:
+    check(right.client, profile, promise, examples=EXAMPLES, seed=0)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("right", "profile", "promise"), list(cases(weaker=True)), ids=name_of)
+def test_a_right_client_is_spared_for_long(
+    right: Right, profile: Profile, promise: Promise
+) -> None:
+    check(right.client, profile, promise, examples=EXAMPLES_NIGHTLY, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("client", "dialect", "promise"), BASES, ids=[client.__name__ for client, _, _ in BASES]
+)
+def test_what_the_faulty_clients_vary_is_right(
+    client: type, dialect: str, promise: Promise
+) -> None:
+    profile = find_dialect(dialect).profile("default")
+    check(client, profile, promise, examples=2 * EXAMPLES, seed=0)
+
+
+def test_every_example_client_is_judged_and_explained() -> None:
+    files = {path.name for path in FOLDER.glob("*.py")}
+    assert files == {right.file for right in RIGHT} | WRONG
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert [name for name in sorted(files) if f"`{name}`" not in readme] == []
