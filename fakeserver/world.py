@@ -14,7 +14,7 @@ from fakeserver.scenario import Scenario
 
 
 class World:
-    """A scenario being played.
+    """A scenario being played. Raises `ScenarioError` for one that its API can't have.
 
     Simulated time moves by what the scenario says a request costs, and by `advance` and
     `advance_to`; nothing else. Safe to use from several threads. `before_ask`, where set, is
@@ -24,6 +24,7 @@ class World:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.dialect = find_dialect(scenario.dialect)
+        self.dialect.check(scenario)
         self.settings = self.dialect.settings(scenario.settings)
         self.log = EventLog(scenario.events)
         self.before_ask: Callable[[], None] | None = None

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fakeserver.clock import Instant
-from fakeserver.errors import ProfileError
+from fakeserver.errors import ProfileError, ScenarioError
 from fakeserver.log import EventLog, Selection
-from fakeserver.profile import Profile, Switch, SwitchValue
+from fakeserver.profile import Profile, Switch, SwitchValue, check_settings
 from fakeserver.query import Query
 from fakeserver.scenario import EventId, LoggedEvent
 
@@ -100,6 +100,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     | `list_path` | where the whole log is listed |
     | `switches`, `profiles` | what the document leaves open, and the named sets of answers |
     | `stamp_ms` | granularity of the stamps that the log shows, ms |
+    | `id_type`, `fields_required` | what every event of a scenario must have |
     | `overlap_rows` | rows that two neighbouring pages of a right walk share at least |
     | `parse` | request → query; raises `Refused` |
     | `render` | query, its rows, settings → answer; raises `Refused` |
@@ -120,6 +121,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     switches: tuple[Switch, ...]
     profiles: tuple[Profile, ...]
     stamp_ms: int
+    id_type: type[int] | type[str]
+    fields_required: frozenset[str]
     overlap_rows: int
     parse: Callable[[Ask, Settings], Query]
     render: Callable[[Query, Selection, Settings], Answer]
@@ -153,6 +156,21 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     def settings(self, chosen: Settings) -> dict[str, SwitchValue]:
         """Return `chosen` with the default of every other switch."""
         return {switch.name: switch.default for switch in self.switches} | dict(chosen)
+
+    def check(self, scenario: Scenario) -> None:
+        """Raise `ScenarioError` or `ProfileError` for what this API can't have.
+
+        That is a switch or a value that does not exist, an id of the wrong type, and an event
+        without the fields that it is shown with.
+        """
+        check_settings(self.switches, scenario.settings)
+        for event in scenario.events:
+            if not isinstance(event.id, self.id_type):
+                word = "whole numbers" if self.id_type is int else "text"
+                raise ScenarioError(f"ids of {self.name} are {word}, got {event.id!r} in events")
+            if not self.fields_required <= event.fields.keys():
+                missing = ", ".join(sorted(self.fields_required - event.fields.keys()))
+                raise ScenarioError(f"event {event.id!r} lacks the fields {missing}")
 
     def answer(
         self, ask: Ask, log: EventLog, at: Instant, settings: Settings, *, salt: int = 0

@@ -161,7 +161,7 @@ def _as_moment(name: str, text: str, match: re.Match[str], status: int) -> datet
     if len(offset) == 5:
         offset = f"{offset[:3]}:{offset[3:]}"
     if clock >= "24" or offset[4:] > "59":
-        # Python's versions differ in whether 24:00 and +00:60 are times.
+        # No clock shows these, whatever this version of `fromisoformat` makes of them.
         raise Refused(status, "bad-time", f"{name}: no such date and time as {shown(text)}")
     whole, _, fraction = clock.partition(".")
     if fraction:

@@ -8,7 +8,7 @@ from fakeserver.dialects.haravan.parse import LIST_PATH, parse
 from fakeserver.dialects.haravan.render import refusal_body, render, render_event
 from fakeserver.dialects.haravan.stories import tell
 from fakeserver.dialects.haravan.switches import PROFILES, SWITCHES
-from fakeserver.dialects.haravan.terms import NAME
+from fakeserver.dialects.haravan.terms import FIELDS, NAME
 from fakeserver.dialects.haravan.words import remedy, words
 
 LATE_BY_MS_MAX = 300_000
@@ -31,6 +31,8 @@ DIALECT = Dialect(
     switches=SWITCHES,
     profiles=PROFILES,
     stamp_ms=1_000,
+    id_type=int,
+    fields_required=frozenset(FIELDS) - {"id", "created_at"},
     overlap_rows=0,
     parse=parse,
     render=render,

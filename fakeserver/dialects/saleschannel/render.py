@@ -13,6 +13,8 @@ from fakeserver.log import Selection
 from fakeserver.query import Query
 from fakeserver.scenario import LoggedEvent
 
+DETAILS = ("transactionId", "status", "previousStatus")
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -38,7 +40,9 @@ def _as_dict(event: LoggedEvent, details_key: str) -> dict[str, Any]:
         "eventAt": None if event_at is None else to_text(event_at),
     }
     if "details" in fields:
-        shown[details_key] = fields["details"]
+        # In a fixed order: a scenario that was read back from a file has its keys sorted.
+        details = fields["details"]
+        shown[details_key] = {name: details[name] for name in DETAILS if name in details} | details
     return shown
 
 
