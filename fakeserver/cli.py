@@ -298,7 +298,7 @@ class _Interrupt:
     def __init__(self) -> None:
         self.happened = False
         before = signal.getsignal(signal.SIGINT)
-        if before is signal.default_int_handler:  # and not one who wants to hear it himself
+        if before is signal.default_int_handler:  # else it is ignored, or another's business
             signal.signal(signal.SIGINT, self._on_signal)
             click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGINT, before))
 

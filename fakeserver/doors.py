@@ -84,10 +84,11 @@ def _environ(method: str, url: str, headers: Mapping[str, str], body: bytes) -> 
     """Return what a WSGI server would make of a request."""
     parts = urlsplit(url)
     scheme = parts.scheme or "http"
+    path = "/" + parts.path.lstrip("/")  # Python's HTTP server takes slashes in front for one
     environ: WSGIEnvironment = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(parts.path or "/").decode("latin-1"),
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
         "QUERY_STRING": parts.query,
         "SERVER_NAME": parts.hostname or "fakeserver.test",
         "SERVER_PORT": str(parts.port or (443 if scheme == "https" else 80)),

@@ -25,7 +25,7 @@ DAYS = 700
 """Worlds lie in two years, so that both changes of the clock and a leap day occur."""
 WALK_REQUESTS = (1, 2, 4)
 """Appends during a walk fall within so many requests of its start; few walks are longer."""
-GAPS_MS = (10 * SECOND_MS, 30 * SECOND_MS, MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS)
+GAPS_MS = tuple(seconds * SECOND_MS for seconds in (10, 30, 60, 120, 300, 600))
 """Usual pauses between polls; the sales channel's document says 10 s."""
 STORM_POLLS_MAX = 4
 PATIENCE_MS = HOUR_MS
@@ -179,20 +179,21 @@ def _draw_plan(
         )
     late = dialect.late_by_ms_max(settings) if late_by_ms_max is None else late_by_ms_max
     cap = dialect.limit_max(settings)
-    possible = [name for name in HAZARD_ODDS if hazards is None or name in hazards]
-    chosen = {name for name in possible if random.random() < HAZARD_ODDS[name]}
+    odds = {name: odd for name, odd in HAZARD_ODDS.items() if hazards is None or name in hazards}
+    chosen = {name for name, odd in odds.items() if random.random() < odd}
     if late == 0:
         chosen.discard("late-visible")
     if cap is None or settings.get("limit_over_max") == "reject":
         chosen.discard("clamped-limit")
     size = page_size or random.choice(PAGE_SIZES)
     if page_size is None and cap is not None:
-        size = (
-            cap + random.choice((1, cap, 4 * cap)) if "clamped-limit" in chosen else min(size, cap)
-        )
+        over = cap + random.choice((1, cap, 4 * cap))
+        size = over if "clamped-limit" in chosen else min(size, cap)
     limit = size if cap is None else min(size, cap)
     starts_at = _draw_start(random, settings, shift="zone-shift" in chosen)
     storm = _draw_storm(random, starts_at, outage="long-outage" in chosen)
+    # An append falls into a walk only where a request takes longer than a stamp is fine.
+    least_ms = dialect.stamp_ms if "append-during-walk" in chosen else 0
     return Plan(
         hazards=frozenset(chosen),
         late_by_ms_max=late,
@@ -202,12 +203,7 @@ def _draw_plan(
         # A right client can pass a group of ties only with a limit above it (theorems T1 and T4),
         # and it finds that limit by doubling.
         ties_max=TIE_GROUP_MAX if cap is None else max(1, min(TIE_GROUP_MAX, (cap - 1) // 2)),
-        # An append falls into a walk only where a request takes longer than a stamp is fine.
-        request_ms=random.choice(
-            [ms for ms in REQUEST_MS if ms >= dialect.stamp_ms]
-            if "append-during-walk" in chosen
-            else REQUEST_MS
-        ),
+        request_ms=random.choice([ms for ms in REQUEST_MS if ms >= least_ms]),
         starts_at=starts_at,
         storm=storm,
         busy=random.choice(storm),
@@ -297,16 +293,17 @@ def _draw_group(random: Random, plan: Plan) -> int:
 
 def _draw_moment(random: Random, plan: Plan) -> Instant:
     """Draw an instant of the storm: before it, in a burst, between polls, or during a walk."""
-    first, last = plan.storm[0], plan.storm[-1]
     if "empty-log" in plan.hazards:
-        return random.randint(first + 1, last + MINUTE_MS)
+        return random.randint(plan.storm[0] + 1, plan.storm[-1] + MINUTE_MS)
     if plan.hazards & {"backlog", "clamped-limit"} and random.random() < 0.6:
-        return random.randint(plan.starts_at - 30 * MINUTE_MS, first)
+        return random.randint(plan.starts_at - 30 * MINUTE_MS, plan.storm[0])
     if "append-during-walk" in plan.hazards and random.random() < 0.7:
         return _draw_moment_of_walk(random, plan)
+    if "late-visible" in plan.hazards and random.random() < 0.4:
+        return plan.busy - random.randint(0, plan.late_by_ms_max)
     if random.random() < 0.7:
         return random.choice(plan.storm) - random.randint(0, 20 * SECOND_MS)
-    return random.randint(plan.starts_at, max(last, plan.starts_at + 1))
+    return random.randint(plan.starts_at, plan.storm[-1] + 1)
 
 
 def _draw_moment_of_walk(random: Random, plan: Plan) -> Instant:
@@ -339,36 +336,33 @@ def _make_late(
     changed = list(events)
     for _ in range(min(len(changed), random.randint(1, 3))):
         number = random.randrange(len(changed))
-        late = _draw_hiding(random, plan, _stamp(changed[number]))
-        changed[number] = msgspec.structs.replace(
-            changed[number], visible_at=_stamp(changed[number]) + late
-        )
-    if "append-during-walk" in plan.hazards:
-        # Hidden as long as may be, and then there in the middle of a walk that has passed it: this
-        # tells a look-back from the start of a poll from one that starts at its end.
-        for number, event in enumerate(changed):
-            visible_at = _stamp(event) + plan.late_by_ms_max
-            if any(0 < visible_at - poll <= _walk_ms(plan) for poll in plan.storm):
-                changed[number] = msgspec.structs.replace(event, visible_at=visible_at)
-    return tuple(changed)
+        changed[number] = _hidden(changed[number], _draw_hiding(random, plan, changed[number]))
+    if "append-during-walk" not in plan.hazards:
+        return tuple(changed)
+    # Hidden as long as may be, and then there in the middle of a walk that has passed it: this
+    # tells a look-back from the start of a poll from one that starts at its end.
+    walk_ms = max(WALK_REQUESTS) * plan.request_ms
+    latest = [_hidden(event, plan.late_by_ms_max) for event in changed]
+    return tuple(
+        late if any(0 < late.visible_at - poll <= walk_ms for poll in plan.storm) else event
+        for event, late in zip(changed, latest, strict=True)
+    )
 
 
-def _draw_hiding(random: Random, plan: Plan, stamp: Instant) -> int:
-    """Draw how long an event of that stamp is hidden, ms: where possible until after a poll."""
-    misses = [poll - stamp for poll in plan.storm if 0 <= poll - stamp < plan.late_by_ms_max]
-    least = random.choice(misses) + 1 if misses else 1
+def _draw_hiding(random: Random, plan: Plan, event: LoggedEvent) -> int:
+    """Draw how long an event is hidden, ms: where possible until after a poll."""
+    waits = [poll - event.visible_at + event.late_by_ms for poll in plan.storm]
+    misses = [wait for wait in waits if 0 <= wait < plan.late_by_ms_max]
+    # Past the last poll that may miss it is where a look-back that is too short gives up.
+    least = random.choice((max(misses), random.choice(misses))) + 1 if misses else 1
     if random.random() < 0.2:
         return plan.late_by_ms_max
     return random.randint(least, plan.late_by_ms_max)
 
 
-def _walk_ms(plan: Plan) -> int:
-    return max(WALK_REQUESTS) * plan.request_ms
-
-
-def _stamp(event: LoggedEvent) -> Instant:
-    assert event.recorded_at is not None  # noqa: S101 - generated stamps are never null
-    return event.recorded_at
+def _hidden(event: LoggedEvent, late_by_ms: int) -> LoggedEvent:
+    later = late_by_ms - event.late_by_ms
+    return msgspec.structs.replace(event, visible_at=event.visible_at + later)
 
 
 def _draw_polls(

@@ -25,6 +25,7 @@ CAUSES = {
 }
 """The causes of `LOST`, in words."""
 
+KILLS_ALLOWED = "A program can be killed between any two of its steps."
 SHOWN_REQUESTS_MAX = 3
 
 
@@ -119,6 +120,12 @@ def _served(evidence: Evidence, event: LoggedEvent, served: list[int]) -> Loss:
     position = evidence.exchange(place).event_ids.index(event.id) + 1
     count = len(evidence.exchange(place).event_ids)
     times = "once" if len(served) == 1 else f"{len(served)} times"
+    killed = _killed_with_the_page(evidence, place)
+    what = (
+        "and the client was killed before it delivered it. No later request asked for it again."
+        if killed
+        else "and the client dropped it."
+    )
     return Loss(
         event=event,
         cause="served-not-delivered",
@@ -126,12 +133,24 @@ def _served(evidence: Evidence, event: LoggedEvent, served: list[int]) -> Loss:
         why=(
             _birth(evidence, event),
             f"{name} was served {times}, the last time in poll {poll} as row {position} of "
-            f"{count}, and the client dropped it.",
+            f"{count}, {what}",
         ),
-        allowed=ties_allowed(evidence, event),
-        would="Decide by its id whether an event was delivered already, not by its place in the "
+        allowed=KILLS_ALLOWED if killed else ties_allowed(evidence, event),
+        would="Start again from what was saved, and ask for everything that was not delivered yet."
+        if killed
+        else "Decide by its id whether an event was delivered already, not by its place in the "
         "page or its stamp.",
     )
+
+
+def _killed_with_the_page(evidence: Evidence, place: int) -> bool:
+    """Whether the client was killed after the answer at `place`, before it asked on or ended."""
+    for step in evidence.history[place + 1 :]:
+        if isinstance(step, Killed):
+            return True
+        if isinstance(step, (Exchange, PollEnded)):
+            return False
+    return False
 
 
 def _saved_too_early(evidence: Evidence, served: list[int]) -> tuple[int, int, int] | None:
@@ -178,7 +197,7 @@ def _saved_before_delivered(
                 else "no later request covered it."
             ),
         ),
-        allowed="A program can be killed between any two of its steps.",
+        allowed=KILLS_ALLOWED,
         would="Deliver first, then save; or do both in one step (feed.commit).",
     )
 

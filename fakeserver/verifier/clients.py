@@ -30,8 +30,6 @@ SHOWN_NAMES_MAX = 8
 POLL_SECONDS_MAX = 60.0
 """Real time. A poll of a generated world takes milliseconds; over a socket, perhaps a second."""
 TICK_S = 0.25
-DYING_TICKS = 1
-"""A client that is dead already gets a quarter of a second to end of its own."""
 REPEAT_S = 0.01
 """A client that caught what was to end it is told again, until it hears it outside of its `try`."""
 SHOTS_WITH_MERCY = 20
@@ -211,11 +209,13 @@ class Watchdog:
     """Ends a poll that takes too much real time. The only place where real time counts.
 
     It counts its own ticks instead of reading a clock, so that a laptop that sleeps accuses nobody.
-    One daemon thread serves all polls of a verification; a poll costs it a few assignments. In the
-    main thread of a POSIX system the client is interrupted by a signal (SIGURG, which nothing
-    happens by if it comes late), and so ends even in `time.sleep` or while it waits for a socket.
-    Elsewhere Python can raise an exception in its thread, but only between two of its bytecodes: a
-    call of C that never returns can't be ended there, and needs Ctrl-C or a signal.
+    One daemon thread serves all polls of a verification; a poll costs it a few assignments.
+
+    In the main thread of a POSIX system the client is interrupted by a signal (SIGURG: one that
+    comes late does no harm), and so ends even in `time.sleep` or while it waits for a socket.
+    Elsewhere an exception is raised in its thread, which Python does only between two bytecodes: a
+    call of C that never returns can't be ended there. Nor can one anywhere that keeps the
+    interpreter to itself, such as a regular expression without end; Ctrl-C does end that.
     """
 
     def __init__(self, seconds_max: float) -> None:
@@ -223,8 +223,9 @@ class Watchdog:
         self.watched: int | None = None
         self._tick_s = min(TICK_S, seconds_max / 4)
         self._ticks_max = round(seconds_max / self._tick_s)
-        self._ticks = 0
         self._shots = 0
+        self._poll = 0
+        self._hurried = 0
         self._thread_id = 0
         self._on_overrun: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
@@ -240,8 +241,8 @@ class Watchdog:
         """
         if self._thread is None:
             self._start()
-        self._ticks = 0
         self._shots = 0
+        self._poll += 1  # a shot at the poll before must not hit this one
         self._on_overrun = on_overrun
         self._thread_id = self.watched = threading.get_ident()
 
@@ -253,12 +254,12 @@ class Watchdog:
                 self._shots = 0
 
     def hurry(self) -> None:
-        """Let the watched thread have only a quarter of a second more, or end it now from another one."""
-        self._ticks = max(self._ticks, self._ticks_max - DYING_TICKS)
+        """Leave a dead client two ticks to end, or end it now if it is in another thread."""
+        self._hurried = self._poll
         if threading.current_thread() is not self._thread and (
             threading.get_ident() != self.watched
         ):
-            self._shoot()
+            self._shoot(self._poll)
 
     def close(self) -> None:
         """Stop the thread and put the signal back."""
@@ -277,36 +278,41 @@ class Watchdog:
         self._thread.start()
 
     def _keep(self) -> None:
-        pause_s = self._tick_s
+        pause_s, ticks, poll = self._tick_s, 0, 0
         while not self._closing.wait(pause_s):
-            self._ticks += 1
-            if self.watched is not None and self._ticks > self._ticks_max:
-                self._on_overrun()
-                self._shoot()
+            ticks = ticks + 1 if poll == self._poll else 0
+            poll = self._poll
+            if self.watched is not None and ticks > self._ticks_max:
+                self._shoot(poll, on_hit=self._on_overrun)
+            elif self._hurried == poll:
+                ticks = self._ticks_max
             pause_s = REPEAT_S if self._shots else self._tick_s
             if self._shots > SHOTS_WITH_MERCY:
-                self._shoot_until_it_ends()
+                self._shoot_until_it_ends(poll)
 
-    def _shoot(self) -> None:
+    def _shoot(
+        self, poll: int, *, on_hit: Callable[[], None] | None = None, twice: bool = False
+    ) -> bool:
         with self._lock:
-            if self.watched is None:
-                return
+            if self.watched is None or self._poll != poll:
+                return False
+            if on_hit is not None:
+                on_hit()
             self._shots += 1
-            if self._has_handler and self._thread_id == threading.main_thread().ident:
+            by_signal = self._has_handler and self._thread_id == threading.main_thread().ident
+            if by_signal:
                 signal.pthread_kill(self._thread_id, signal.SIGURG)
-            else:
+            if twice or not by_signal:
                 self._raise_in_thread(BudgetSpent)
+            return True
 
-    def _shoot_until_it_ends(self) -> None:
+    def _shoot_until_it_ends(self, poll: int) -> None:
         """Interrupt between any two bytecodes: the `except` that catches one misses the next."""
         interval_s = sys.getswitchinterval()
         sys.setswitchinterval(1e-6)
         try:
-            while self.watched is not None:
-                self._shoot()
-                with self._lock:
-                    if self.watched is not None:
-                        self._raise_in_thread(BudgetSpent)
+            while self._shoot(poll, twice=True):
+                pass
         finally:
             sys.setswitchinterval(interval_s)
 

@@ -180,10 +180,12 @@ def _crash_after_save(evidence: Evidence) -> bool:
 
 
 def _unknown_event_type(evidence: Evidence) -> bool:
-    return any(
-        event.fields.get("eventType", KNOWN_EVENT_TYPES[0]) not in KNOWN_EVENT_TYPES
+    unknown = {
+        event.id
         for event in evidence.scenario.events
-    )
+        if event.fields.get("eventType", KNOWN_EVENT_TYPES[0]) not in KNOWN_EVENT_TYPES
+    }
+    return any(not unknown.isdisjoint(exchange.event_ids) for exchange, _ in _pages(evidence))
 
 
 def _zone_shift(evidence: Evidence) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Mapping
 
 from fakeserver.errors import ScenarioError
 from fakeserver.history import AnyStep, Delivered, Exchange, History, PollStarted
 from fakeserver.query import ID, RECORDED_AT
-from fakeserver.scenario import Scenario
+from fakeserver.scenario import EventId, Scenario
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import exercised
 from fakeserver.verifier.promise import Promise
@@ -77,27 +76,23 @@ def notes(counts: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def requests(evidence: Evidence) -> Requests:
-    """Count the requests, and the fewest that can bring what the client delivered.
+    """Count the requests, and the fewest that bring the same new rows in the same polls.
 
-    A true lower bound, for clients that are right as well: each poll that asked sent one request,
-    and rows that became visible after the last request of a poll need requests in later ones, of
-    which each brings a page. With an inclusive key alone, every page but the first begins with a
-    row that is known (`overlap_rows`): n rows take (n - 1) / (L - 1) pages of L (theorem T1).
+    A true lower bound, below what right clients need as well: a poll that asks sends one request,
+    and more where the rows that it met for the first time, and delivered, don't fit into one page.
+    With an inclusive key alone, every page but the first begins with a row that is known
+    (`overlap_rows`): n rows take (n - 1) / (L - 1) pages of L, rounded up (theorem T1).
     """
-    asked = [poll for poll in evidence.polls if poll.exchanges]
-    if not asked:
-        return Requests()
-    ends = [evidence.exchange(poll.exchanges[-1]).at for poll in asked]
-    known = [evidence.log.find(event_id) for event_id in evidence.first_delivery]
-    visible = sorted(event.visible_at for event in known if event is not None)
     limit = _widest_page(evidence)
     overlap = 0 if _excludes_known_rows(evidence) else evidence.dialect.overlap_rows
-    lower = len(asked)
-    for before, end in enumerate([None, *ends[:-1]]):
-        waiting = len(visible) - (0 if end is None else bisect_right(visible, end))
-        if limit is not None and waiting > overlap:
-            pages = math.ceil((waiting - overlap) / max(1, limit - overlap))
-            lower = max(lower, before + pages)
+    met: set[EventId] = set()
+    lower = 0
+    for poll in evidence.polls:
+        rows = {i for place in poll.exchanges for i in evidence.exchange(place).event_ids}
+        fresh = len((rows & evidence.first_delivery.keys()) - met)
+        met |= rows
+        pages = 0 if limit is None else math.ceil((fresh - overlap) / max(1, limit - overlap))
+        lower += max(1, pages) if poll.exchanges else 0
     return Requests(count=len(evidence.exchanges), lower_bound=lower)
 
 

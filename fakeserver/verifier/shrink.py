@@ -7,7 +7,7 @@ proposes simpler scenarios, and the first one that still breaks the same rule is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 import msgspec
@@ -123,8 +123,18 @@ def _fewer_settings(scenario: Scenario) -> Iterator[Scenario]:
         yield from _changed(scenario, settings=settings)
 
 
+def _small_pages(scenario: Scenario) -> Iterator[Scenario]:
+    """Before events go: large pages need many of them."""
+    yield from _paged(scenario, (2, 3, 4, 5))
+
+
 def _smaller_pages(scenario: Scenario) -> Iterator[Scenario]:
-    for size in (2, 3, 4, 5, scenario.page_size // 2, scenario.page_size - 1):
+    """After events have gone: a client that counts with its limit may need as many events more."""
+    yield from _paged(scenario, (scenario.page_size // 2, scenario.page_size - 1))
+
+
+def _paged(scenario: Scenario, sizes: Iterable[int]) -> Iterator[Scenario]:
+    for size in sizes:
         if 1 < size < scenario.page_size:
             yield from _changed(scenario, page_size=size)
 
@@ -184,13 +194,14 @@ def _moved(event: LoggedEvent, *, by: int) -> LoggedEvent:
 
 def _rounder_gaps(scenario: Scenario) -> Iterator[Scenario]:
     """Bring neighbouring instants closer together, to round distances, keeping their order."""
-    instants = sorted({scenario.starts_at, *_instants(scenario)})
+    taken = set(_instants(scenario))
+    instants = sorted({scenario.starts_at, *taken})
     for before, after in pairwise(instants):
         gap = after - before
         rounded = (gap - gap % MINUTE_MS, gap - gap % SECOND_MS)
         for wanted in dict.fromkeys((*ROUND_GAPS_MS, *rounded)):
             # Never down to nothing: a tie that the failure does not need would mislead a reader.
-            if wanted < gap and (wanted > 0 or before == scenario.starts_at):
+            if wanted < gap and (wanted > 0 or before not in taken):
                 yield from _shifted(scenario, after=before, by=wanted - gap)
 
 
@@ -248,6 +259,7 @@ def _shifted(
 
 
 PASSES: tuple[Pass, ...] = (
+    _small_pages,
     _fewer_events,
     _fewer_polls,
     _fewer_crashes,

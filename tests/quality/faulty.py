@@ -23,8 +23,9 @@ EXACTLY_ONCE = Promise(delivery="exactly-once", late_by_ms_max=0)
 class Faulty(msgspec.Struct, frozen=True, kw_only=True):
     """A faulty client with the world that shows its mistake, and what must be found there.
 
-    `fault` is the class of the mistake (contracts/THEORY.md). `page_size` pins the world's to that
-    of a client that can't be told one. `events_max` and `storm_max` bound the shrunk world.
+    `fault` is the class of the mistake (contracts/THEORY.md). `causes` are those of which one must
+    be named; an empty tuple for a rule that has none. `page_size` pins the world's to that of a
+    client that can't be told one. `events_max` and `storm_max` bound the shrunk world.
     """
 
     client: type
@@ -33,7 +34,7 @@ class Faulty(msgspec.Struct, frozen=True, kw_only=True):
     profile: Profile
     promise: Promise
     rule: RuleName
-    cause: str | None
+    causes: tuple[str, ...]
     page_size: int | None
     events_max: int
     storm_max: int
@@ -53,8 +54,7 @@ class Gallery:
     def shows(
         self,
         rule: RuleName,
-        cause: str | None = None,
-        *,
+        *causes: str,
         fault: str,
         promise: Promise,
         profile: str = "default",
@@ -73,7 +73,7 @@ class Gallery:
                 profile=find_dialect(self.dialect).profile(profile).narrowed(**(pins or {})),
                 promise=promise,
                 rule=rule,
-                cause=cause,
+                causes=causes,
                 page_size=page_size,
                 events_max=events_max,
                 storm_max=storm_max,

@@ -167,10 +167,11 @@ class LosesThePlus(ByWindow):
 # Pages and limits
 
 
-@shows("LOST", "cut-by-limit", fault="C21", promise=PROMPT)
+@shows("LOST", "cut-by-limit", "served-not-delivered", fault="C21", promise=PROMPT)
 class StartsWithoutSinceId(ByLargestId):
     """C21. The first page comes newest first; its last row is the oldest of it, and the next pages
-    go upwards from there. What is older than the first page is never read."""
+    go upwards from there. What is older than the first page is never read, and neither is what a
+    crash took away: the next first page has moved on."""
 
     def walk(self) -> Iterable[list[Event]]:
         since_id = self.first_id()

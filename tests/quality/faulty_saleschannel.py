@@ -225,7 +225,7 @@ class HalfLookBack(LookBack):
     look_back = LATE_BY / 2
 
 
-@shows("LOST", "never-asked", fault="C07", promise=IN_ORDER_LATE)
+@shows("LOST", "never-asked", fault="C07", promise=LATE)
 class HalfHoldBack(HoldBack):
     """C07. Holds back half as long as events may be late; what comes later lies behind the key."""
 

@@ -48,4 +48,5 @@ def _encode(value: dict[str, Any]) -> bytes:
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:  # half a surrogate pair, which a client may put into an id
-        return json.dumps(msgspec.to_builtins(value)).encode()
+        text = json.dumps(msgspec.to_builtins(value), ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")
