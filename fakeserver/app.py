@@ -20,6 +20,9 @@ from fakeserver.world import World
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+ORIGIN = "http://fakeserver.test"
+"""The address of a fake without a socket; `.test` is reserved, so it never leads anywhere."""
+
 
 class FakeServer:
     """One faked event log, playing one scenario.
@@ -40,6 +43,10 @@ class FakeServer:
     def __init__(self, scenario: Scenario) -> None:
         self.world = World(scenario)
         self.failure: HarnessError | None = None
+
+    def url(self, path: str) -> str:
+        """Return the address of `path` for the doors without a socket."""
+        return ORIGIN + path
 
     @property
     def scenario(self) -> Scenario:

@@ -25,6 +25,7 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
 
+from fakeserver.app import ORIGIN
 from fakeserver.dialects.base import TOKEN
 from fakeserver.errors import HarnessError, RunStopped, UsageError
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     import httpx
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-ORIGIN = "http://fakeserver.test"
-"""The address of a fake without a socket; `.test` is reserved, so it never leads anywhere."""
 POLL_INTERVAL_S = 0.02
 """How soon a live door notices that it is to close; Werkzeug's half second is felt in a suite."""
 

@@ -1,7 +1,8 @@
 """The pytest plugin: a fake, and a judge, as fixtures. Imports nothing but pytest until used.
 
-Both fixtures are functions that keep nothing between two calls. So they live as long as the
-session, and may be used inside of Hypothesis' `@given`, which refuses fixtures of one test.
+`fake_server_factory` and `verify_client` are functions that keep nothing between two calls. So they
+live as long as the session, and may be used inside of Hypothesis' `@given`, which refuses fixtures
+of one test.
 """
 
 from __future__ import annotations
@@ -16,13 +17,24 @@ if TYPE_CHECKING:
     from fakeserver.verifier.verdict import Verdict
 
 
-@pytest.fixture(scope="session")
-def fake_server() -> Callable[..., FakeServer]:
-    """A function that makes a fake API playing one generated world.
+MARKER = "fakeserver"
 
-    ``fake_server(dialect="haravan", seed=7)`` takes what `fakeserver.generate_scenario` takes, or
-    one ``scenario=``. Each call is a new server with its own clock. It is a WSGI application:
-    `fakeserver.doors` lead into it without a socket, ``fakeserver.doors.live`` gives it one.
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker that says which world `fake_server` plays."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARKER}(*, scenario=None, dialect='haravan', profile='default', seed=0, example=0): "
+        "the world that the fixture fake_server plays: a scenario, or one that is drawn",
+    )
+
+
+@pytest.fixture(scope="session")
+def fake_server_factory() -> Callable[..., FakeServer]:
+    """A function that makes a fake API playing one world; usable inside of `@given`.
+
+    ``fake_server_factory(dialect="haravan", seed=7)`` takes what `fakeserver.generate_scenario`
+    takes, or one ``scenario=``. Each call is a new server with its own clock.
     """
 
     def make(*, scenario: Any = None, **options: Any) -> FakeServer:
@@ -36,6 +48,32 @@ def fake_server() -> Callable[..., FakeServer]:
         return FakeServer(generate_scenario(**options) if scenario is None else scenario)
 
     return make
+
+
+@pytest.fixture
+def fake_server(
+    request: pytest.FixtureRequest, fake_server_factory: Callable[..., FakeServer]
+) -> FakeServer:
+    """A fake API playing one generated world, new for each test.
+
+    ``@pytest.mark.fakeserver(dialect="saleschannel", seed=7)`` chooses the world. It is a WSGI
+    application: `fakeserver.doors` lead into it without a socket, ``fakeserver.doors.live`` gives
+    it one.
+    """
+    marker = request.node.get_closest_marker(MARKER)
+    if marker is None:
+        return fake_server_factory()
+    if marker.args:
+        raise pytest.UsageError(
+            f"@pytest.mark.{MARKER} takes names, as in dialect='haravan'; got {marker.args!r}"
+        )
+    try:
+        return fake_server_factory(**marker.kwargs)
+    except TypeError as error:
+        raise pytest.UsageError(
+            f"@pytest.mark.{MARKER} takes what fakeserver.generate_scenario takes, or scenario=; "
+            f"got {', '.join(marker.kwargs)} ({error})"
+        ) from error
 
 
 @pytest.fixture(scope="session")

@@ -122,7 +122,7 @@ def _served(evidence: Evidence, event: LoggedEvent, served: list[int]) -> Loss:
     times = "once" if len(served) == 1 else f"{len(served)} times"
     killed = _killed_with_the_page(evidence, place)
     what = (
-        "and the client was killed before it delivered it. No later request asked for it again."
+        "and the client was killed before it delivered it. No later answer held it."
         if killed
         else "and the client dropped it."
     )

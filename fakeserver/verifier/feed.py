@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fakeserver import doors
-from fakeserver.app import FakeServer
+from fakeserver.app import ORIGIN, FakeServer
 from fakeserver.clock import as_datetime
 from fakeserver.errors import ClientKilled, HarnessError, RunStopped, UsageError
 from fakeserver.history import Delivered, Killed, Saved, Slept
@@ -79,7 +79,7 @@ class Feed:
     @property
     def base_url(self) -> str:
         """The address of the API, without a slash at the end."""
-        return doors.ORIGIN if self._door_open else self._live_url()
+        return ORIGIN if self._door_open else self._live_url()
 
     def url(self, path: str) -> str:
         """Return the address of `path`, which starts with a slash."""

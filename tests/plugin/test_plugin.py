@@ -34,20 +34,20 @@ def test_fake_server(pytester: pytest.Pytester):
         from fakeserver import Scenario, generate_scenario
         from fakeserver.doors import requests_session
 
-        def test_a_page(fake_server):
-            server = fake_server(dialect="haravan", seed=7)
+        def test_a_page(fake_server_factory):
+            server = fake_server_factory(dialect="haravan", seed=7)
             server.advance(7200)
             answer = requests_session(server).get("http://x/com/events.json")
             assert answer.status_code == 200
             assert len(server.history) == 1
 
-        def test_each_call_is_a_new_one(fake_server):
-            assert fake_server().history == ()
-            assert fake_server(seed=1).scenario != fake_server(seed=2).scenario
+        def test_each_call_is_a_new_one(fake_server_factory):
+            assert fake_server_factory().history == ()
+            assert fake_server_factory(seed=1).scenario != fake_server_factory(seed=2).scenario
 
-        def test_a_scenario_of_mine(fake_server):
+        def test_a_scenario_of_mine(fake_server_factory):
             mine = generate_scenario(dialect="saleschannel", seed=3)
-            assert fake_server(scenario=mine).scenario is mine
+            assert fake_server_factory(scenario=mine).scenario is mine
         """
     )
     pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=3)
@@ -58,8 +58,8 @@ def test_a_scenario_takes_nothing_beside_it(pytester: pytest.Pytester):
         """
         import fakeserver
 
-        def test_it(fake_server):
-            fake_server(scenario=fakeserver.generate_scenario(), seed=7)
+        def test_it(fake_server_factory):
+            fake_server_factory(scenario=fakeserver.generate_scenario(), seed=7)
         """
     )
     result = pytester.runpytest_inprocess()
@@ -167,8 +167,8 @@ from hypothesis import strategies as st
 
 @settings(max_examples=5, deadline=None, database=None, derandomize=True)
 @given(seed=st.integers(0, 9))
-def test_worlds(fake_server, verify_client, seed):
-    assert fake_server(seed=seed).history == ()
+def test_worlds(fake_server_factory, verify_client, seed):
+    assert fake_server_factory(seed=seed).history == ()
     assert verify_client(right, dialect="haravan", seed=seed, examples=5).outcome == "kept"
 """
     )
@@ -210,13 +210,13 @@ def test_it_can_be_left_out(pytester: pytest.Pytester):
         def test_alone():
             assert "fakeserver" not in sys.modules
 
-        def test_asks_for_it(fake_server):
+        def test_asks_for_it(fake_server_factory):
             pass
         """
     )
     result = pytester.runpytest_subprocess("-p", "no:fakeserver")
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*fixture 'fake_server' not found*"])
+    result.stdout.fnmatch_lines(["*fixture 'fake_server_factory' not found*"])
 
 
 def test_it_is_there_once_the_package_is_installed_and_costs_no_other_import(
@@ -226,7 +226,7 @@ def test_it_is_there_once_the_package_is_installed_and_costs_no_other_import(
         """
         import sys
 
-        def test_loaded(fake_server):
+        def test_loaded(fake_server_factory):
             assert "fakeserver.pytest_plugin" in sys.modules
             assert "fakeserver.world" not in sys.modules
             assert "werkzeug" not in sys.modules
@@ -240,8 +240,8 @@ def test_fixtures_tell_what_they_are(pytester: pytest.Pytester):
     result.stdout.fnmatch_lines(
         [
             "*fixtures defined from fakeserver.pytest_plugin*",
-            "fake_server [[]session scope[]]*",
-            "    A function that makes a fake API playing one generated world.",
+            "fake_server_factory [[]session scope[]]*",
+            "    A function that makes a fake API playing one world; usable inside of `@given`.",
         ]
     )
     result.stdout.fnmatch_lines(
@@ -281,3 +281,55 @@ def test_ctrl_c_ends_the_session(pytester: pytest.Pytester):
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "interrupted while a client was verified" in output
     assert not (pytester.path / "second").exists()
+
+
+def test_fake_server_is_new_for_each_test(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        """
+        import pytest
+
+        from fakeserver.doors import requests_session
+
+        URL = "/saleschannel-services/v1/events"
+
+
+        @pytest.mark.fakeserver(dialect="saleschannel", seed=7)
+        @pytest.mark.parametrize("time", [1, 2])
+        def test_marked(fake_server, time):
+            assert fake_server.scenario.dialect == "saleschannel"
+            assert fake_server.history == ()
+            answer = requests_session(fake_server).get(fake_server.url(URL))
+            assert answer.status_code == 200
+            assert len(fake_server.history) == 1
+
+
+        def test_unmarked(fake_server, fake_server_factory):
+            assert fake_server.scenario == fake_server_factory().scenario
+        """
+    )
+    result = pytester.runpytest_subprocess("--strict-markers")
+    result.assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [
+        ("seeed=7", "*pytest.mark.fakeserver takes what*got seeed*"),
+        ("7", "*pytest.mark.fakeserver takes names*"),
+        ("dialect='nope'", "*no dialect is called 'nope'; known are haravan, saleschannel*"),
+    ],
+)
+def test_a_slip_in_the_marker_is_told(pytester: pytest.Pytester, marker: str, said: str):
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+
+        @pytest.mark.fakeserver({marker})
+        def test_it(fake_server):
+            pass
+        """
+    )
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([said])

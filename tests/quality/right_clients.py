@@ -146,8 +146,13 @@ WRONG = {"saleschannel_document.py"}
 """Shown because the document has it; `haravan_document.py` is right where nothing is late."""
 
 
-def cases(*, weaker: bool) -> Iterator[tuple[Right, Profile, Promise]]:
-    """Every right client with every profile and promise; without `weaker` the strongest ones."""
+def cases() -> Iterator[tuple[Right, Profile, Promise]]:
+    """Every right client with every profile and each of the strongest promises that it can meet."""
     for right in RIGHT:
-        promises = right.promises if weaker else right.strongest_promises
-        yield from product((right,), right.profiles, promises)
+        yield from product((right,), right.profiles, right.strongest_promises)
+
+
+def worlds() -> Iterator[tuple[Right, Profile, int]]:
+    """Every right client with every profile and lateness (ms): all that makes worlds differ."""
+    for right in RIGHT:
+        yield from product((right,), right.profiles, right.late_by_ms_max)
