@@ -12,6 +12,8 @@ from fakeserver.verifier.causes import CAUSES
 from fakeserver.verifier.hazards import HAZARDS
 from fakeserver.verifier.rules import RULES
 
+THEORY = "  theory   classes and theorems: contracts/THEORY.md; the rest are public threads\n"
+
 
 def explain(name: str) -> str:
     """Return what the rule, cause, hazard or switch called `name` means. Raises `UsageError`."""
@@ -49,13 +51,15 @@ def _explanations(name: str) -> Iterator[str]:
         rule = RULES[name.upper()]
         yield (
             f"{rule.name} is a rule.\n  accuses  {rule.accuses}\n  spares   {rule.spares}\n"
-            f"  source   {rule.source}\n"
+            f"  source   {rule.source}\n{THEORY}"
         )
     if name in CAUSES:
         yield f"{name} is a cause of LOST.\n  {CAUSES[name]}\n"
     if name in HAZARDS:
         hazard = HAZARDS[name]
-        yield f"{name} is a hazard.\n  about    {hazard.about}\n  source   {hazard.source}\n"
+        yield (
+            f"{name} is a hazard.\n  about    {hazard.about}\n  source   {hazard.source}\n{THEORY}"
+        )
     for dialect in DIALECTS:
         for switch in find_dialect(dialect).switches:
             if switch.name == name:
