@@ -86,6 +86,10 @@ class PollEnded(Step, frozen=True, kw_only=True, tag="poll-ended"):
     error: str | None = None
 
 
+OVERRAN = "of real time"
+"""In the `error` of a poll that was stopped for taking too long, not for asking too much."""
+
+
 class Killed(Step, frozen=True, kw_only=True, tag="killed"):
     """The scenario killed the client at this `point`."""
 

@@ -23,7 +23,7 @@ def explain(name: str) -> str:
     near = get_close_matches(name, known_names(), n=3)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise UsageError(
-        f"nothing is called {name!r}{hint} 'fakeserver explain' without a name lists all names"
+        f"nothing is called {name!r}{hint}; 'fakeserver explain' without a name lists all names"
     )
 
 

@@ -67,7 +67,7 @@ def explain_repeat(evidence: Evidence, first: int, again: int) -> Proof:
     stop = _explain_stop(evidence, name, first, again)
     if stop is not None:
         return Proof(why=(*why, stop.why[0]), allowed=stop.allowed, would=stop.would)
-    shift = _shifted_by(evidence, query, first, source)
+    shift = _shifted_by(evidence, query, _server_of(evidence, event_id, first), source)
     if shift is not None:
         why.append(f"{shift} appeared in between and moved every row behind it by one.")
         allowed = promised(evidence, "appends", "The log grows while it is read")
@@ -100,9 +100,11 @@ def _explain_stop(evidence: Evidence, name: str, first: int, again: int) -> Proo
     )
 
 
-def _shifted_by(evidence: Evidence, query: Query | None, first: int, source: int) -> str | None:
+def _shifted_by(
+    evidence: Evidence, query: Query | None, first: int | None, source: int
+) -> str | None:
     """Name an event that appeared between two pages and so shifted page numbers, if one did."""
-    if query is None or not query.offset:
+    if query is None or not query.offset or first is None:
         return None
     before, after = evidence.history[first].at, evidence.history[source].at
     for event in evidence.scenario.events:
@@ -127,11 +129,19 @@ def _server_of(evidence: Evidence, event_id: EventId, place: int) -> int | None:
     return None
 
 
-def explain_stuck(evidence: Evidence, last: int | None, missing: list[str]) -> Proof:
-    """Prove that a stopped poll got nowhere: what it asked last, what it never reached."""
+def explain_stuck(
+    evidence: Evidence, last: int | None, missing: list[str], *, by_time: bool
+) -> Proof:
+    """Prove that a stopped poll got nowhere: what it asked last, what it never reached.
+
+    `by_time` says that it was stopped for taking too much real time, not for asking too much.
+    """
     why: list[str] = []
     allowed = None
     would = "End the poll when a page brings nothing new, and go on in the next one."
+    if by_time:
+        why.append("It neither returned nor asked on: it waited, or was busy with itself.")
+        would = "Wait with feed.sleep, which costs no real time, and return when nothing is new."
     if last is not None:
         exchange = evidence.exchange(last)
         query = evidence.query(exchange)

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from fakeserver.clock import clock_text
-from fakeserver.history import Delivered, Exchange, Killed, PollEnded, Restarted, Saved
+from fakeserver.history import OVERRAN, Delivered, Exchange, Killed, PollEnded, Restarted, Saved
 from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.verifier import causes, proofs
 from fakeserver.verifier.evidence import Evidence
@@ -239,7 +239,9 @@ def stuck(evidence: Evidence) -> Iterator[Finding]:
                 for event in evidence.scenario.events
                 if event.visible_at <= step.at and event.id not in evidence.first_delivery
             ]
-            proof = proofs.explain_stuck(evidence, last, missing)
+            proof = proofs.explain_stuck(
+                evidence, last, missing, by_time=OVERRAN in (step.error or "")
+            )
             yield Finding(
                 rule="STUCK",
                 steps=(place,) if last is None else (last, place),

@@ -18,17 +18,19 @@ from fakeserver.errors import (
     HarnessError,
     RunStopped,
 )
-from fakeserver.history import Exchange, History, PollEnded, PollEnding, PollStarted, Restarted
-from fakeserver.scenario import EventId, Poll, Scenario
-from fakeserver.verifier.clients import (
-    POLL_SECONDS_MAX,
-    Life,
-    Watchdog,
-    check_client,
-    is_built,
+from fakeserver.history import (
+    OVERRAN,
+    Exchange,
+    History,
+    PollEnded,
+    PollEnding,
+    PollStarted,
+    Restarted,
 )
-from fakeserver.verifier.clients import Client as Client  # noqa: PLC0414 - search has it from here
+from fakeserver.scenario import EventId, Poll, Scenario
+from fakeserver.verifier.clients import Client, Life, check_client, is_built
 from fakeserver.verifier.feed import Feed
+from fakeserver.verifier.watchdog import POLL_SECONDS_MAX, Watchdog
 
 SAME_ANSWERS_MAX = 10
 """The same request with the same answer so often in a row, without a sleep, is going nowhere."""
@@ -185,7 +187,7 @@ class _Run:
         def on_overrun() -> None:
             nonlocal overran
             overran = overran or feed.stopped is None
-            feed.stop(BudgetSpent(f"it ran for over {watchdog.seconds_max:g} s of real time"))
+            feed.stop(BudgetSpent(f"it ran for over {watchdog.seconds_max:g} s {OVERRAN}"))
 
         try:
             try:

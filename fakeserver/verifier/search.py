@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from collections.abc import Callable, Collection
 
@@ -14,13 +13,15 @@ from fakeserver.generate import HAZARD_ODDS, generate_scenario
 from fakeserver.history import Exchange, Saved
 from fakeserver.profile import Profile
 from fakeserver.scenario import Scenario
+from fakeserver.verifier.clients import Client, is_built
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import possible
 from fakeserver.verifier.judge import judge, notes
 from fakeserver.verifier.promise import Promise
-from fakeserver.verifier.runner import Client, Doorkeeper, doorkeeper, run
+from fakeserver.verifier.runner import Doorkeeper, doorkeeper, run
 from fakeserver.verifier.shrink import shrink
 from fakeserver.verifier.verdict import Requests, Verdict
+from fakeserver.verifier.watchdog import POLL_SECONDS_MAX
 
 EXAMPLES_DEFAULT = 200
 """Every faulty client of our gallery is caught well within these (tests/quality)."""
@@ -42,13 +43,15 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     page_size: int | None = None,
     only: Collection[str] | None = None,
     without: Collection[str] = (),
+    poll_seconds_max: float = POLL_SECONDS_MAX,
     progress: Progress | None = None,
 ) -> Verdict:
     """Run `client` in up to `examples` generated worlds and return the verdict.
 
     `client` is a callable taking one `Feed`, plain or ``async``, a generator of events, or a class
     whose instances have ``poll(feed)``; it runs once per poll. `page_size` pins what it is told to
-    ask for. `only` and `without` choose among the hazards that worlds may hold. The verdict is
+    ask for. `only` and `without` choose among the hazards that worlds may hold. A poll that takes
+    more than `poll_seconds_max` of real time is ended. The verdict is
     ``broken`` with the first world that breaks `promise`, shrunk; ``inconclusive`` when no hazard
     came up or Ctrl-C ended the search; else ``kept``, for as many worlds as `progress` let it try.
     Raises `UsageError` and `ProfileError` for arguments that do not fit, and `HarnessError` for a
@@ -62,7 +65,7 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     chosen = find_dialect(dialect).profile(profile) if isinstance(profile, str) else profile
     if chosen.dialect != dialect:
         raise UsageError(f"profile {chosen.name!r} belongs to {chosen.dialect!r}, not {dialect!r}")
-    with doorkeeper() as keeper:
+    with doorkeeper(poll_seconds_max=poll_seconds_max) as keeper:
         return _Search(
             client=client,
             profile=chosen,
@@ -121,7 +124,7 @@ class _Search:
                 done += 1
                 self._learn(verdict)
                 if verdict.outcome == "broken":
-                    return self._shrunk(verdict, done)
+                    return self._shrunk(verdict, example)
                 if progress is not None and not progress(done, self._exercised):
                     break
         except KeyboardInterrupt:
@@ -165,7 +168,7 @@ class _Search:
             # It can't be told its page size: build the worlds around the one that it uses.
             self._page_size = asked.pop()
 
-    def _shrunk(self, found: Verdict, done: int) -> Verdict:
+    def _shrunk(self, found: Verdict, example: int) -> Verdict:
         assert found.scenario is not None  # noqa: S101 - the judge names the world it judged
         wanted = (found.findings[0].rule, found.findings[0].cause)
         best = found
@@ -187,8 +190,8 @@ class _Search:
             notes=(*best.notes, *cut_short),
             profile=self._profile.name,
             seed=self._seed,
-            examples=done,
-            found_at=done,
+            examples=example + 1,
+            found_at=example,
             shrunk_from=len(found.scenario.events),
             exercised=dict(sorted(self._exercised.items())),
             not_exercised=self._missed(),
@@ -219,7 +222,7 @@ class _Search:
         if late is None:
             late = dialect.late_by_ms_max(self._profile.settings_default)
         ruled_out = set() if self._hazards is None else set(HAZARD_ODDS) - self._hazards
-        if not inspect.isclass(self._client):
+        if not is_built(self._client):
             ruled_out.add("restart")
         if not self._saves:
             ruled_out |= {"crash-before-save", "crash-after-save"}

@@ -62,7 +62,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     `outcome` is ``kept``, ``broken`` or ``inconclusive``. `findings` speak of `scenario` and
     `history`: the smallest broken world (or the one world judged). `exercised` counts, for each
     hazard, the worlds in which it came up; `not_exercised` lists those that could have and did not.
-    `shrunk_from` is the number of events in the world as first found, `found_at` its number.
+    `shrunk_from` is the number of events in the world as first found, `found_at` its number (from
+    0, as in ``fakeserver scenario --example``).
     `notes` say what is worth knowing and no accusation; `counted` holds their numbers.
     """
 

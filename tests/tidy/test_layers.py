@@ -45,7 +45,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("world",),),
     (("app",),),
     (("doors", "doors.*"),),
-    (("verifier.feed", "verifier.clients", "verifier.runner"),),
+    (("verifier.feed", "verifier.clients", "verifier.watchdog", "verifier.runner"),),
     (("verifier.shrink", "verifier.search"),),
     (("tour", "cli", "cli.*", "pytest_plugin", "__init__", "__main__"),),
 )

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 import shlex
-import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +13,16 @@ from typing import Any, NoReturn, TextIO
 import click
 import msgspec
 
+from fakeserver.cli.terminal import (
+    Duration,
+    HazardList,
+    Interrupt,
+    Progress,
+    own_stdout,
+    print_report,
+    width_of,
+    write,
+)
 from fakeserver.dialects import DIALECTS
 from fakeserver.errors import HarnessError, UsageError
 from fakeserver.generate import generate_scenario
@@ -34,46 +40,8 @@ from fakeserver.verifier.search import EXAMPLES_DEFAULT, EXAMPLES_MAX
 from fakeserver.verifier.search import verify as search
 from fakeserver.verifier.verdict import Verdict
 
-WIDTH_MIN, WIDTH_MAX = 60, 100
-"""Reports are wrapped to the terminal, within what can be read."""
 FOLDER = Path(".fakeserver")
 """Where counter-examples are kept; safe to delete."""
-COLOURS = {"BROKEN": "red", "KEPT": "green", "INCONCLUSIVE": "yellow"}
-PROGRESS_EVERY = 10
-"""Worlds between two signs of life on a terminal."""
-UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-
-class Duration(click.ParamType[int]):
-    """A span such as ``30s``, ``5m`` or ``1.5h``, as whole milliseconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the span; click shows what is wrong with it."""
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)", str(value), re.ASCII)
-        if match is None:
-            self.fail(f"expected a number and one of ms, s, m, h, d, got {value!r}", param, ctx)
-        return round(float(match[1]) * UNITS_MS[match[2]])
-
-
-class HazardList(click.ParamType[tuple[str, ...]]):
-    """Names of hazards with commas between."""
-
-    name = "hazards"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """Split the list; the search knows which names exist."""
-        if isinstance(value, tuple):
-            return value
-        names = tuple(name.strip() for name in str(value).split(",") if name.strip())
-        if not names:
-            self.fail("expected names of hazards with commas between, got none", param, ctx)
-        return names
 
 
 def _dialect_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -184,15 +152,15 @@ def verify(client: str, json_file: str | None, seconds: float | None, **options:
     CLIENT is path.py:name or package.module:name. A broken world is shrunk and kept in
     .fakeserver/ as a scenario and its history. What the client prints goes to stderr.
     """
-    interrupt = _Interrupt()
-    out = _own_stdout()
+    interrupt = Interrupt()
+    out = own_stdout()
     loaded = load_client(client)
     click.echo(
         f"{client} · {options['dialect']} · profile {options['profile']} · seed {options['seed']} "
         f"· up to {options['examples']} worlds",
         err=True,
     )
-    progress = _Progress(options["examples"], seconds, interrupt)
+    progress = Progress(options["examples"], seconds, interrupt)
     try:
         verdict = search(
             loaded,
@@ -208,7 +176,7 @@ def verify(client: str, json_file: str | None, seconds: float | None, **options:
         )
     finally:
         progress.clear()
-    verdict = interrupt.applied_to(verdict)
+    verdict = interrupt.applied_to(verdict, options["examples"])
     if verdict.outcome == "broken":
         verdict = _keep(verdict, client)
     _finish(msgspec.structs.replace(verdict, client=client), json_file, out)
@@ -224,9 +192,9 @@ def replay(scenario: str, client: str, json_file: str | None, **options: Any) ->
 
     CLIENT is path.py:name or package.module:name. What it prints goes to stderr.
     """
-    _Interrupt()
+    Interrupt()
     loaded = Scenario.load(scenario)
-    out = _own_stdout()
+    out = own_stdout()
     history = run(loaded, load_client(client))
     verdict = judge_history(loaded, history, _promise(options))
     _finish(msgspec.structs.replace(verdict, client=client), json_file, out)
@@ -259,7 +227,7 @@ def judge(scenario: str, history: str, json_file: str | None, **options: Any) ->
 def scenario(dialect: str, profile: str, seed: int, example: int) -> None:
     """Print one generated world as JSON."""
     drawn = generate_scenario(dialect=dialect, profile=profile, seed=seed, example=example)
-    _write(drawn.to_json(), sys.stdout)
+    write(drawn.to_json(), sys.stdout)
 
 
 @cli.command()
@@ -269,7 +237,7 @@ def explain(name: str | None) -> None:
 
     Without NAME it lists all names.
     """
-    _write(overview() if name is None else explain_name(name), sys.stdout)
+    write(overview() if name is None else explain_name(name), sys.stdout)
 
 
 @cli.command()
@@ -282,88 +250,11 @@ def explain(name: str | None) -> None:
 )
 def tour(dialect: str) -> None:
     """Show what the tool is for: a document's own algorithm broken, a right client kept."""
-    _Interrupt()
+    Interrupt()
     if not run_tour(
-        dialect, lambda text: _print_report(text, sys.stdout), width=_width(sys.stdout)
+        dialect, lambda text: print_report(text, sys.stdout), width=width_of(sys.stdout)
     ):
         raise SystemExit(3)
-
-
-class _Interrupt:
-    """Ctrl-C while a client runs: the first asks it to end, the second ends this process.
-
-    A client may catch the first one. Then the search is told to stop after the world it is in.
-    """
-
-    def __init__(self) -> None:
-        self.happened = False
-        before = signal.getsignal(signal.SIGINT)
-        if before is signal.default_int_handler:  # else it is ignored, or another's business
-            signal.signal(signal.SIGINT, self._on_signal)
-            click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGINT, before))
-
-    def _on_signal(self, *_: object) -> None:
-        if self.happened:
-            os.write(2, b"interrupted\n")
-            os._exit(3)
-        self.happened = True
-        raise KeyboardInterrupt
-
-    def applied_to(self, verdict: Verdict) -> Verdict:
-        """Return what is left of a verdict: worlds that nobody tried prove nothing."""
-        if not self.happened or verdict.outcome != "kept":
-            return verdict
-        note = f"interrupted after {verdict.examples} worlds"
-        return msgspec.structs.replace(
-            verdict, outcome="inconclusive", notes=(note, *verdict.notes)
-        )
-
-
-class _Progress:
-    """Called after each world: shows on a terminal that work goes on, and says when to stop."""
-
-    def __init__(self, examples: int, seconds: float | None, interrupt: _Interrupt) -> None:
-        self._examples = examples
-        self._end = None if seconds is None else time.monotonic() + seconds
-        self._interrupt = interrupt
-        self._shows = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-
-    def __call__(self, done: int, _hazards: object) -> bool:
-        if self._shows and done % PROGRESS_EVERY == 0:
-            click.echo(f"\r  {done} of {self._examples} worlds", nl=False, err=True)
-        return not self._interrupt.happened and (self._end is None or time.monotonic() < self._end)
-
-    def clear(self) -> None:
-        """Wipe what was shown: the report follows."""
-        if self._shows:
-            click.echo("\r\x1b[K", nl=False, err=True)
-
-
-def _own_stdout() -> TextIO:
-    """Return stdout for the report, and let everything else that is printed go to stderr.
-
-    What a client prints, or a program that it starts, must not come between a script and the
-    JSON that it reads. After the command everything is as before, unless this is a program of its
-    own: then it stays so for what the client prints at exit.
-    """
-    try:
-        sys.stdout.flush()
-        ours = os.dup(sys.stdout.fileno())
-    except (AttributeError, OSError, ValueError):
-        return sys.stdout  # it is closed, or not a file: there is nothing to share
-    fd = sys.stdout.fileno()
-    os.dup2(sys.stderr.fileno(), fd)
-    out = os.fdopen(ours, "w", encoding=sys.stdout.encoding, errors="replace")
-    context = click.get_current_context()
-
-    def restore() -> None:
-        sys.stdout.flush()
-        if not context.obj:
-            os.dup2(ours, fd)
-        out.close()
-
-    context.call_on_close(restore)
-    return out
 
 
 def _keep(verdict: Verdict, client: str) -> Verdict:
@@ -401,43 +292,17 @@ def _ms(ms: int | None) -> str | None:
     return None if ms is None else f"{ms}ms"
 
 
-def _finish(verdict: Verdict, json_file: str | None, out: TextIO) -> NoReturn:
+def _finish(verdict: Verdict, json_file: str | None, out: TextIO | None) -> NoReturn:
     if json_file == "-":
-        _write(verdict.to_json(), out)
+        write(verdict.to_json(), out)
     else:
         if json_file is not None:
             try:
                 Path(json_file).write_bytes(verdict.to_json())
             except OSError as error:
                 raise UsageError(f"can't write {json_file}: {error.strerror}") from error
-        _print_report(verdict.text(width=_width(out)), out)
+        print_report(verdict.text(width=width_of(out)), out)
     raise SystemExit(verdict.exit_status)
-
-
-def _width(out: TextIO) -> int:
-    """Return how wide a report may be: as wide as the terminal, within what can be read."""
-    columns = os.environ.get("COLUMNS", "")
-    try:
-        width = int(columns) if columns.isdecimal() else os.get_terminal_size(out.fileno()).columns
-    except (OSError, ValueError):
-        width = 0
-    return max(WIDTH_MIN, min(WIDTH_MAX, width or WIDTH_MAX))
-
-
-def _print_report(text: str, out: TextIO) -> None:
-    word, space, rest = text.partition(" ")
-    if word in COLOURS and not os.environ.get("NO_COLOR"):
-        text = click.style(word, fg=COLOURS[word], bold=True) + space + rest
-    _write(text, out)
-
-
-def _write(text: str | bytes, out: TextIO) -> None:
-    """Write to stdout, in colour only on a terminal. A reader who has gone is no error."""
-    try:
-        click.echo(text, file=out, nl=False)
-        out.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -446,12 +311,17 @@ def main(arguments: list[str] | None = None) -> None:
     `arguments` are those of the process, if not given.
     """
     try:
-        cli.main(args=arguments, standalone_mode=False, obj=arguments is None)
+        cli.main(
+            args=arguments,
+            prog_name=None if arguments is None else "fakeserver",
+            standalone_mode=False,
+            obj=arguments is None,
+        )
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         raise SystemExit(2) from error
     except click.ClickException as error:
-        click.echo(f"fakeserver: {error.format_message()}", err=True)
+        click.echo(f"fakeserver: {' '.join(error.format_message().split())}", err=True)
         if isinstance(error, click.UsageError) and error.ctx is not None:
             click.echo(f"Try '{error.ctx.command_path} --help'.", err=True)
         raise SystemExit(2) from error

@@ -1,0 +1,166 @@
+"""What the command line shares with its terminal: streams, width, colour, Ctrl-C, and spans."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import time
+from typing import Any, TextIO
+
+import click
+import msgspec
+
+from fakeserver.verifier.verdict import Verdict
+
+WIDTH_MIN, WIDTH_MAX = 60, 100
+"""Reports are wrapped to the terminal, within what can be read."""
+COLOURS = {"BROKEN": "red", "KEPT": "green", "INCONCLUSIVE": "yellow"}
+PROGRESS_EVERY = 10
+"""Worlds between two signs of life on a terminal."""
+UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class Duration(click.ParamType[int]):
+    """A span such as ``30s``, ``5m`` or ``1.5h``, as whole milliseconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the span; click shows what is wrong with it."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)", str(value), re.ASCII)
+        if match is None:
+            self.fail(f"expected a number and one of ms, s, m, h, d, got {value!r}", param, ctx)
+        return round(float(match[1]) * UNITS_MS[match[2]])
+
+
+class HazardList(click.ParamType[tuple[str, ...]]):
+    """Names of hazards with commas between."""
+
+    name = "hazards"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Split the list; the search knows which names exist."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in str(value).split(",") if name.strip())
+        if not names:
+            self.fail("expected names of hazards with commas between, got none", param, ctx)
+        return names
+
+
+class Interrupt:
+    """Ctrl-C while a client runs: the first asks it to end, the second ends this process.
+
+    A client may catch the first one. Then the search is told to stop after the world it is in.
+    """
+
+    def __init__(self) -> None:
+        self.happened = False
+        before = signal.getsignal(signal.SIGINT)
+        if before is signal.default_int_handler:  # else it is ignored, or another's business
+            signal.signal(signal.SIGINT, self._on_signal)
+            click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGINT, before))
+
+    def _on_signal(self, *_: object) -> None:
+        if self.happened:
+            os.write(2, b"interrupted\n")
+            os._exit(3)
+        self.happened = True
+        raise KeyboardInterrupt
+
+    def applied_to(self, verdict: Verdict, examples: int) -> Verdict:
+        """Return what is left of a verdict: of `examples` worlds, the untried prove nothing."""
+        if not self.happened or verdict.outcome != "kept":
+            return verdict
+        note = f"interrupted after {verdict.examples} of {examples} worlds"
+        return msgspec.structs.replace(
+            verdict, outcome="inconclusive", notes=(note, *verdict.notes)
+        )
+
+
+class Progress:
+    """Called after each world: shows on a terminal that work goes on, and says when to stop."""
+
+    def __init__(self, examples: int, seconds: float | None, interrupt: Interrupt) -> None:
+        self._examples = examples
+        self._end = None if seconds is None else time.monotonic() + seconds
+        self._interrupt = interrupt
+        on_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._shows = on_terminal and os.environ.get("TERM") != "dumb"
+
+    def __call__(self, done: int, _hazards: object) -> bool:
+        """Return whether to go on after `done` worlds."""
+        if self._shows and done % PROGRESS_EVERY == 0:
+            click.echo(f"\r  {done} of {self._examples} worlds", nl=False, err=True)
+        return not self._interrupt.happened and (self._end is None or time.monotonic() < self._end)
+
+    def clear(self) -> None:
+        """Wipe what was shown: the report follows."""
+        if self._shows:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def own_stdout() -> TextIO | None:
+    """Return stdout for the report, and let everything else that is printed go to stderr.
+
+    What a client prints, or a program that it starts, must not come between a script and the
+    JSON that it reads. After the command everything is as before, unless this is a program of its
+    own: then it stays so for what the client prints at exit.
+    """
+    try:
+        sys.stdout.flush()
+        fd, elsewhere = sys.stdout.fileno(), sys.stderr.fileno()
+        ours = os.dup(fd)
+    except (AttributeError, OSError, ValueError):
+        return sys.stdout  # one of the two is closed, or no file: there is nothing to share
+    os.dup2(elsewhere, fd)
+    out = os.fdopen(ours, "w", encoding=sys.stdout.encoding, errors="replace")
+    context = click.get_current_context()
+
+    def restore() -> None:
+        sys.stdout.flush()
+        if not context.obj:
+            os.dup2(ours, fd)
+        out.close()
+
+    context.call_on_close(restore)
+    return out
+
+
+def width_of(out: TextIO | None) -> int:
+    """Return how wide a report may be: as wide as the terminal, within what can be read."""
+    columns = os.environ.get("COLUMNS", "")
+    try:
+        width = int(columns) if columns.isdecimal() else _columns(out)
+    except (OSError, ValueError):
+        width = 0
+    return max(WIDTH_MIN, min(WIDTH_MAX, width or WIDTH_MAX))
+
+
+def _columns(out: TextIO | None) -> int:
+    return 0 if out is None else os.get_terminal_size(out.fileno()).columns
+
+
+def print_report(text: str, out: TextIO | None) -> None:
+    """Write a report, its first word in colour if that is wanted."""
+    word, space, rest = text.partition(" ")
+    if word in COLOURS and not os.environ.get("NO_COLOR"):
+        text = click.style(word, fg=COLOURS[word], bold=True) + space + rest
+    write(text, out)
+
+
+def write(text: str | bytes, out: TextIO | None) -> None:
+    """Write to stdout, in colour only on a terminal. A reader who has gone is no error."""
+    if out is None:
+        return
+    try:
+        click.echo(text, file=out, nl=False)
+        out.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())

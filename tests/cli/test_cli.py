@@ -1,0 +1,722 @@
+"""The command line, as scripts and people meet it: statuses, streams, colours, files, Ctrl-C."""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from fakeserver import cli
+from fakeserver.dialects import DIALECTS
+from fakeserver.dialects.base import TOKEN
+from fakeserver.verifier.explain import known_names
+
+KEYS = [
+    "outcome",
+    "dialect",
+    "profile",
+    "promise",
+    "seed",
+    "examples",
+    "findings",
+    "notes",
+    "hazards",
+    "requests",
+    "scenario",
+    "history",
+    "replay",
+]
+"""What `--json` writes, in this order: a promise to the scripts of others."""
+FINDING_KEYS = {"rule", "cause", "event_ids", "steps", "message"}
+
+CLIENTS = '''
+"""Clients of the tests."""
+import asyncio
+import os
+import subprocess
+import sys
+import time
+
+from fakeserver.dialects import find_dialect
+
+right = find_dialect("haravan").reference_client
+
+
+def wrong(feed):
+    since_id = feed.checkpoint or 0
+    http = feed.requests_session()
+    while True:
+        query = {"since_id": since_id, "limit": feed.page_size}
+        page = http.get(feed.url("/com/events.json"), params=query).json()["events"]
+        if not page:
+            return
+        for event in page:
+            feed.deliver(event)
+        since_id = page[-1]["id"]
+        feed.save(since_id)
+
+
+def idle(feed):
+    """Asks for nothing; there is nothing to lose in an empty log."""
+
+
+def slow(feed):
+    open("started", "w").close()
+    time.sleep(0.05)
+    right(feed)
+
+
+def deaf(feed):
+    open("started", "w").close()
+    while True:
+        try:
+            time.sleep(0.05)
+        except BaseException:
+            pass
+
+
+def deaf_but_quick(feed):
+    open("started", "w").close()
+    for _ in range(4):
+        try:
+            time.sleep(0.05)
+        except BaseException:
+            pass
+    right(feed)
+
+
+def misuses(feed):
+    feed.deliver(None)
+
+
+def tells_the_token(feed):
+    raise RuntimeError(feed.headers)
+'''
+
+NOISY = """
+import atexit
+import subprocess
+import sys
+
+print("print at import")
+atexit.register(print, "print at exit")
+
+
+def wrong(feed, done=[]):
+    if not done:
+        print("print in a poll")
+        subprocess.run([sys.executable, "-c", "print('print of a child')"], check=True)
+        done.append(True)
+    raise RuntimeError("no")
+"""
+
+BROKEN_MODULE = "import nothing_that_is_called_so\n"
+EXITING_MODULE = "import sys\nsys.exit(0)\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder: clients, a counter-example with its history, and files that are none."""
+    folder = tmp_path_factory.mktemp("user")
+    (folder / "clients.py").write_text(CLIENTS)
+    (folder / "noisy.py").write_text(NOISY)
+    (folder / "broken.py").write_text(BROKEN_MODULE)
+    (folder / "exiting.py").write_text(EXITING_MODULE)
+    (folder / "text.json").write_text("this is no JSON\n")
+    (folder / "empty.json").write_text("")
+    (folder / "half.json").write_text('{"dialect": "haravan"}')
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> dict[str, Any]:
+    """The verdict on the wrong client, which left a counter-example in `.fakeserver/`."""
+    done = fakeserver(
+        "verify", "--dialect", "haravan", "--json", "-", "clients.py:wrong", cwd=folder
+    )
+    assert done.returncode == 1, done.stderr
+    return json.loads(done.stdout)
+
+
+def environment(**more: str) -> dict[str, str]:
+    names = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "SYSTEMROOT")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
+    return kept | {"PYTHONIOENCODING": "utf-8"} | more
+
+
+def fakeserver(
+    *arguments: str, cwd: Path, module: bool = False, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the console script, or the module, with everything in pipes."""
+    return subprocess.run(
+        [*program(module=module), *arguments],
+        cwd=cwd,
+        env=environment(**more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+
+
+def program(*, module: bool = False) -> list[str]:
+    if module:
+        return [sys.executable, "-m", "fakeserver"]
+    return [str(Path(sys.executable).with_name("fakeserver"))]
+
+
+def inside(*arguments: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run the command line in this process: as good, and quicker, where no process matters."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    try:
+        cli.main([*arguments])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+# Statuses and streams
+
+
+@pytest.mark.parametrize("module", [False, True], ids=["script", "module"])
+def test_kept_is_0(folder, module):
+    arguments = ("verify", "--dialect", "haravan", "--examples", "30", "clients.py:right")
+    done = fakeserver(*arguments, cwd=folder, module=module)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("KEPT  the promise held in 30 worlds")
+    assert done.stderr == (
+        "clients.py:right · haravan · profile default · seed 0 · up to 30 worlds\n"
+    )
+
+
+def test_broken_is_1_and_leaves_a_counter_example(tmp_path):
+    (tmp_path / "clients.py").write_text(CLIENTS)
+    done = fakeserver("verify", "--dialect", "haravan", "clients.py:wrong", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.startswith("BROKEN  LOST  ")
+    replay = re.search(
+        r"^  Replay   (fakeserver replay (\S+) clients\.py:wrong)$", done.stdout, re.M
+    )
+    path = tmp_path / replay[2]
+    written = sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__")
+    assert written == [".fakeserver", "clients.py"]
+    assert sorted(path.parent.iterdir()) == [path.with_suffix(".history.jsonl"), path]
+    assert "\x1b" not in done.stdout + done.stderr, "no colour in a pipe"
+
+
+def test_inconclusive_is_3(folder):
+    arguments = ("--only", "restart", "--examples", "1", "clients.py:idle", "--json", "-")
+    done = fakeserver(
+        "verify", "--dialect", "haravan", "--mode", "incremental", *arguments, cwd=folder
+    )
+    assert (done.returncode, json.loads(done.stdout)["outcome"]) in [
+        (3, "inconclusive"),
+        (1, "broken"),
+    ]
+
+
+def test_a_slip_of_ours_is_3_with_its_traceback(folder, monkeypatch, capsys):
+    def fail(*_args, **_options):
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(cli, "search", fail)
+    status = inside(
+        "verify", "--dialect", "haravan", "clients.py:right", folder=folder, monkeypatch=monkeypatch
+    )
+    captured = capsys.readouterr()
+    assert status == 3
+    assert captured.out == ""
+    assert "ZeroDivisionError: planted" in captured.err
+    assert captured.err.endswith("fakeserver failed, which says nothing about the client.\n")
+
+
+def test_a_feed_used_wrongly_is_2(folder):
+    done = fakeserver("verify", "--dialect", "haravan", "clients.py:misuses", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("fakeserver: deliver: expected a mapping")
+
+
+# JSON
+
+
+def test_json_has_the_promised_keys(found):
+    assert list(found) == KEYS
+    assert found["outcome"] == "broken"
+    assert found["findings"][0].keys() >= FINDING_KEYS
+    assert set(found["hazards"]) == {"exercised", "not_exercised"}
+    assert set(found["requests"]) == {"count", "lower_bound", "ratio"}
+    assert found["scenario"]["dialect"] == "haravan"
+    assert found["history"][0]["step"] == "poll-started"
+    assert found["replay"].startswith("fakeserver replay .fakeserver/lost-")
+
+
+def test_json_of_a_kept_promise_has_the_same_keys(folder):
+    arguments = ("--examples", "20", "--json", "-", "clients.py:right")
+    done = fakeserver("verify", "--dialect", "haravan", *arguments, cwd=folder)
+    verdict = json.loads(done.stdout)
+    assert list(verdict) == KEYS
+    assert (verdict["outcome"], verdict["findings"], verdict["scenario"]) == ("kept", [], None)
+
+
+def test_json_to_a_file_beside_the_report(folder, tmp_path):
+    path = tmp_path / "verdict.json"
+    arguments = ("--examples", "5", "--json", str(path), "clients.py:wrong")
+    done = fakeserver("verify", "--dialect", "haravan", *arguments, cwd=folder)
+    assert json.loads(path.read_bytes())["outcome"] == "broken"
+    assert done.stdout.startswith("BROKEN")
+
+
+def test_stdout_holds_the_json_alone_whatever_the_client_prints(folder):
+    arguments = ("--json", "-", "noisy.py:wrong")
+    done = fakeserver("verify", "--dialect", "haravan", *arguments, cwd=folder)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["findings"]
+    for line in ("print at import", "print in a poll", "print of a child", "print at exit"):
+        assert line in done.stderr
+
+
+def test_stdout_holds_the_report_alone(folder, found):
+    replay = found["replay"].split()[2]
+    done = fakeserver("replay", replay, "noisy.py:wrong", cwd=folder)
+    assert done.stdout.startswith("BROKEN")
+    assert "print" not in done.stdout
+
+
+def test_no_token_in_any_stream(folder):
+    done = fakeserver("verify", "--dialect", "haravan", "clients.py:tells_the_token", cwd=folder)
+    assert done.returncode == 1
+    assert "<token>" in done.stdout
+    assert TOKEN not in done.stdout + done.stderr
+
+
+# Replay and judge
+
+
+def test_a_counter_example_replays_to_the_same_finding(folder, found):
+    command = found["replay"].split()
+    assert command[0] == "fakeserver"
+    again = fakeserver(*command[1:], "--json", "-", cwd=folder)
+    assert again.returncode == 1
+    assert json.loads(again.stdout)["findings"] == found["findings"]
+    assert json.loads(again.stdout)["history"] == found["history"]
+
+
+def test_judge_agrees_without_the_client(folder, found):
+    scenario = found["replay"].split()[2]
+    history = scenario.removesuffix(".json") + ".history.jsonl"
+    done = fakeserver("judge", scenario, history, "--json", "-", cwd=folder)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["findings"] == found["findings"]
+
+
+def test_the_replay_line_carries_the_promise(tmp_path):
+    """A finding may need its promise; the folder and the client may have spaces in them."""
+    (tmp_path / "my clients.py").write_text(CLIENTS)
+    options = ("--delivery", "at-least-once", "--order", "id", "--late-by-max", "90s")
+    arguments = ("--dialect", "haravan", "--json", "-", "my clients.py:wrong")
+    done = fakeserver("verify", *options, *arguments, cwd=tmp_path)
+    replay = json.loads(done.stdout)["replay"]
+    assert re.fullmatch(
+        r"fakeserver replay --delivery at-least-once --order id --late-by-max 90000ms "
+        r"\.fakeserver/\S+\.json 'my clients\.py:wrong'",
+        replay,
+    )
+    path = str(Path(program()[0]).parent)
+    again = subprocess.run(
+        f"{replay} --json -",
+        shell=True,
+        cwd=tmp_path,
+        env=environment(PATH=path),
+        capture_output=True,
+        check=False,
+    )
+    assert again.returncode == 1, again.stderr
+    assert json.loads(again.stdout)["findings"] == json.loads(done.stdout)["findings"]
+
+
+def test_a_right_client_passes_where_the_wrong_one_broke(folder, found):
+    done = fakeserver("replay", found["replay"].split()[2], "clients.py:right", cwd=folder)
+    assert done.returncode == 0
+    assert done.stdout.startswith("KEPT")
+
+
+def test_a_folder_that_can_not_be_written_costs_no_verdict(tmp_path):
+    (tmp_path / "clients.py").write_text(CLIENTS)
+    (tmp_path / ".fakeserver").write_text("in the way")
+    done = fakeserver("verify", "--dialect", "haravan", "clients.py:wrong", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "the counter-example could not be written to" in " ".join(done.stdout.split())
+
+
+# Other commands
+
+
+def test_scenario_is_the_same_every_time_and_can_be_loaded(folder, tmp_path):
+    arguments = ("scenario", "--dialect", "saleschannel", "--seed", "7", "--example", "3")
+    first, second = (fakeserver(*arguments, cwd=folder, PYTHONHASHSEED=seed) for seed in "12")
+    assert first.returncode == 0
+    assert first.stdout == second.stdout
+    assert json.loads(first.stdout)["origin"] == "seed 7, example 3"
+    (tmp_path / "world.json").write_text(first.stdout)
+    done = fakeserver("replay", str(tmp_path / "world.json"), "clients.py:idle", cwd=folder)
+    assert done.returncode in (1, 3)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_tour_is_as_announced(folder, dialect):
+    done = fakeserver("tour", "--dialect", dialect, cwd=folder)
+    assert done.returncode == 0, done.stdout
+    assert [
+        line.split()[0] for line in done.stdout.splitlines() if line[:4] in ("BROK", "KEPT")
+    ] == [
+        "BROKEN",
+        "KEPT",
+    ]
+
+
+def test_explain_knows_every_name(folder, monkeypatch, capsys):
+    for name in known_names():
+        assert inside("explain", name, folder=folder, monkeypatch=monkeypatch) == 0
+        out = capsys.readouterr().out
+        assert name.lower() in out.lower()
+        assert "  source" in out or "is a cause" in out
+    assert inside("explain", folder=folder, monkeypatch=monkeypatch) == 0
+    assert set(known_names()) <= set(capsys.readouterr().out.split())
+
+
+def test_every_command_and_option_is_documented():
+    context = click.Context(cli.cli, info_name="fakeserver")
+    commands = {name: cli.cli.get_command(context, name) for name in cli.cli.list_commands(context)}
+    assert {"verify", "replay", "judge", "scenario", "explain", "tour"} <= set(commands)
+    for name, command in commands.items():
+        assert command.help, name
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, f"{name} {parameter.opts[0]}"
+            else:
+                assert parameter.name.upper() in command.help, f"{name}: {parameter.name}"
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("-h",), ("verify", "-h"), ("--version",)])
+def test_help_is_0_on_stdout(folder, monkeypatch, capsys, arguments):
+    assert inside(*arguments, folder=folder, monkeypatch=monkeypatch) == 0
+    captured = capsys.readouterr()
+    assert captured.out
+    assert captured.err == ""
+
+
+# Bad usage
+
+VERIFY = ("verify", "--dialect", "haravan")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("verfy",), "No such command 'verfy'. Did you mean 'verify'?"),
+        (("verify", "clients.py:right"), "Missing option '--dialect'"),
+        (VERIFY, "Missing argument 'CLIENT'"),
+        (("verify", "--dialect", "shopfy", "clients.py:right"), "'shopfy' is not one of 'haravan'"),
+        (
+            (*VERIFY, "--profile", "defalt", "clients.py:right"),
+            "no profile 'defalt'; known are default",
+        ),
+        (
+            (*VERIFY, "--only", "tie", "clients.py:right"),
+            "hazard 'tie'; known are tie-at-page-edge",
+        ),
+        ((*VERIFY, "--without", "ties", "clients.py:right"), "hazard 'ties'; known are"),
+        ((*VERIFY, "--only", ",", "clients.py:right"), "expected names of hazards"),
+        ((*VERIFY, "--examples", "0", "clients.py:right"), "0 is not in the range 1<=x"),
+        ((*VERIFY, "--seconds", "0", "clients.py:right"), "0.0 is not in the range x>0"),
+        ((*VERIFY, "--page-size", "0", "clients.py:right"), "0 is not in the range x>=1"),
+        (
+            (*VERIFY, "--late-by-max", "5", "clients.py:right"),
+            "a number and one of ms, s, m, h, d, got '5'",
+        ),
+        (
+            (*VERIFY, "--delivery", "once", "clients.py:right"),
+            "'once' is not one of 'at-least-once'",
+        ),
+        ((*VERIFY, "--json", "nowhere/x.json", "clients.py:right"), "there is no folder nowhere"),
+        ((*VERIFY, "--json", ".", "clients.py:right"), "'.' is a directory"),
+        ((*VERIFY, "--sed", "1", "clients.py:right"), "No such option '--sed'"),
+        ((*VERIFY, "--mode", "snapshot", "clients.py:right"), "mode: snapshot is not judged yet"),
+        ((*VERIFY, "--delay-max", "1m", "clients.py:right"), "the delay is not judged yet"),
+        ((*VERIFY, "clients.py"), "expected path.py:name or package.module:name, got 'clients.py'"),
+        ((*VERIFY, "."), "expected path.py:name or package.module:name, got '.'"),
+        ((*VERIFY, "nothing.py:right"), "there is no file nothing.py"),
+        ((*VERIFY, "nothing.here:right"), "importing nothing.here raised ModuleNotFoundError"),
+        ((*VERIFY, "clients.py:rigth"), "nothing called 'rigth'; did you mean clients.py:right?"),
+        ((*VERIFY, "clients.py:xyz"), "nothing called 'xyz'; it has wrong, idle, slow"),
+        ((*VERIFY, "clients.py:time"), "expected a function taking a feed, or a class"),
+        ((*VERIFY, "broken.py:right"), "importing broken.py raised ModuleNotFoundError"),
+        ((*VERIFY, "exiting.py:right"), "importing exiting.py raised SystemExit"),
+        (("replay", "nothing.json", "clients.py:right"), "can't read the scenario nothing.json"),
+        (("replay", ".", "clients.py:right"), "can't read the scenario ."),
+        (("replay", "text.json", "clients.py:right"), "text.json: not JSON"),
+        (("replay", "empty.json", "clients.py:right"), "empty.json: not JSON"),
+        (("replay", "half.json", "clients.py:right"), "half.json: Object missing required field"),
+        (("judge", "SCENARIO", "nothing.jsonl"), "can't read the history nothing.jsonl"),
+        (("judge", "SCENARIO", "text.json"), "text.json, line 1: not JSON"),
+        (("judge", "SCENARIO", "OTHER"), "the history is not of this scenario"),
+        (("scenario", "--dialect", "haravan"), "Missing option '--seed'"),
+        (("scenario", "--dialect", "haravan", "--seed", "x"), "'x' is not a valid integer"),
+        (("explain", "LOTS"), "nothing is called 'LOTS'; did you mean LOST?"),
+        (("explain", "xyzzy"), "nothing is called 'xyzzy'"),
+        (("tour", "--dialect", "x"), "'x' is not one of"),
+    ],
+    ids=lambda value: " ".join(value[-3:]) if isinstance(value, tuple) else "",
+)
+def test_bad_usage_is_told_in_a_line_or_two(folder, found, monkeypatch, capsys, arguments, says):
+    scenario = found["replay"].split()[2]
+    other = folder / "other.jsonl"
+    other.write_text(
+        '{"step":"poll-started","at":0,"poll":1}\n'
+        '{"step":"exchange","at":0,"method":"GET","target":"/","status":200,"event_ids":[777]}\n'
+    )
+    names = {"SCENARIO": scenario, "OTHER": str(other)}
+    status = inside(
+        *(names.get(word, word) for word in arguments), folder=folder, monkeypatch=monkeypatch
+    )
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if " · up to " not in line]
+    assert status == 2
+    assert captured.out == ""
+    assert lines[0].startswith("fakeserver: ")
+    assert says in lines[0]
+    assert len(lines) <= 2
+    assert "Traceback" not in captured.err
+
+
+def test_a_scenario_that_contradicts_itself_says_how(folder, found, monkeypatch, capsys):
+    scenario = json.loads((folder / found["replay"].split()[2]).read_text())
+    (folder / "odd.json").write_text(json.dumps(scenario | {"page_size": 0}))
+    status = inside(
+        "replay", "odd.json", "clients.py:right", folder=folder, monkeypatch=monkeypatch
+    )
+    assert status == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "fakeserver: odd.json: the scenario contradicts itself:",
+        "  - page_size must be 1 or more, got 0",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [(), ("verify", "--dialect", "haravan", "nothing.py:x")])
+def test_bad_usage_is_2_of_the_process(folder, arguments):
+    done = fakeserver(*arguments, cwd=folder)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+# Terminals
+
+
+def on_a_terminal(*arguments: str, cwd: Path, columns: int = 80, **more: str) -> tuple[int, str]:
+    """Run on a terminal of its own, and return the status and all that it showed."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    shown = b""
+    with subprocess.Popen(
+        [*program(), *arguments],
+        cwd=cwd,
+        env=environment(**{"TERM": "xterm"} | more),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        while True:
+            try:
+                chunk = os.read(ours, 65_536)
+            except OSError:  # Linux reports the end of a terminal so
+                break
+            if not chunk:
+                break
+            shown += chunk
+    os.close(ours)
+    return process.returncode, shown.decode().replace("\r\n", "\n")
+
+
+WORD = re.compile(r"\x1b\[31m\x1b\[1mBROKEN\x1b\[0m  ")
+ESCAPES = re.compile(r"\x1b\[[0-9;]*[a-zA-Z]")
+
+
+def test_on_a_terminal_it_is_coloured_and_fits(folder):
+    status, shown = on_a_terminal(*VERIFY, "clients.py:wrong", cwd=folder)
+    assert status == 1
+    assert WORD.search(shown)
+    plain = ESCAPES.sub("", shown)
+    lines = [line.rpartition("\r")[2] for line in plain.splitlines()]
+    assert any(len(line) > 60 for line in lines)
+    assert [line for line in lines if len(line) > 80 and "  Replay" not in line] == []
+
+
+def test_no_color_is_respected(folder):
+    _, shown = on_a_terminal(*VERIFY, "clients.py:wrong", cwd=folder, NO_COLOR="1", TERM="dumb")
+    assert "BROKEN" in shown
+    assert "\x1b" not in shown
+    _, shown = on_a_terminal(*VERIFY, "clients.py:wrong", cwd=folder, NO_COLOR="")
+    assert WORD.search(shown), "an empty NO_COLOR means nothing (no-color.org)"
+
+
+@pytest.mark.parametrize(("columns", "least", "most"), [(200, 81, 100), (20, 41, 60)])
+def test_a_terminal_is_used_within_reason(folder, found, columns, least, most):
+    replay = found["replay"].split()
+    _, shown = on_a_terminal(*replay[1:], cwd=folder, columns=columns, NO_COLOR="1")
+    assert least <= max(len(line) for line in shown.splitlines()) <= most
+
+
+def test_columns_says_how_wide_a_pipe_is(folder, found):
+    replay = found["replay"].split()
+    wide = fakeserver(*replay[1:], cwd=folder)
+    narrow = fakeserver(*replay[1:], cwd=folder, COLUMNS="70")
+    assert 70 < max(map(len, wide.stdout.splitlines())) <= 100
+    assert 50 < max(map(len, narrow.stdout.splitlines())) <= 70
+
+
+def test_progress_is_shown_on_a_terminal_and_wiped(folder):
+    arguments = (*VERIFY, "--examples", "25", "clients.py:right")
+    _, shown = on_a_terminal(*arguments, cwd=folder)
+    assert "\r  20 of 25 worlds" in shown
+    assert "\r\x1b[K" in shown
+    assert "of 25 worlds" not in fakeserver(*arguments, cwd=folder).stderr.replace("up to 25", "")
+
+
+# Ctrl-C, and readers who go away
+
+
+@contextlib.contextmanager
+def started(*arguments: str, cwd: Path):
+    """A process that has begun its first poll."""
+    (cwd / "started").unlink(missing_ok=True)
+    with subprocess.Popen(
+        [*program(), *arguments],
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        while not (cwd / "started").exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        yield process
+
+
+def test_ctrl_c_gives_the_verdict_so_far(folder):
+    with started(*VERIFY, "--examples", "1000", "clients.py:slow", cwd=folder) as process:
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 3, err
+    assert out.startswith("INCONCLUSIVE")
+    assert re.search(r"interrupted after [0-9]+ of 1000 worlds", out)
+    assert "Traceback" not in err
+
+
+def test_ctrl_c_that_a_client_swallows_ends_the_search_after_its_world(folder):
+    with started(*VERIFY, "--examples", "1000", "clients.py:deaf_but_quick", cwd=folder) as process:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 3, err
+    assert "interrupted after 1 of 1000 worlds" in out
+
+
+def test_a_second_ctrl_c_ends_it_at_once(folder):
+    with started(*VERIFY, "clients.py:deaf", cwd=folder) as process:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert err.endswith("interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ((*VERIFY, "clients.py:wrong"), 1),
+        ((*VERIFY, "--json", "-", "clients.py:wrong"), 1),
+        (("explain",), 0),
+    ],
+    ids=["report", "json", "explain"],
+)
+def test_a_reader_who_has_gone_changes_no_status(folder, arguments, status):
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as out:
+        done = subprocess.run(
+            [*program(), *arguments],
+            cwd=folder,
+            env=environment(),
+            stdout=out,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == status, done.stderr
+    assert b"Traceback" not in done.stderr
+    assert b"Broken" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_a_stream_that_is_closed_changes_no_status(folder, closed):
+    script = f'"$0" "$@" {closed}>&-'
+    done = subprocess.run(
+        ["sh", "-c", script, *program(), *VERIFY, "clients.py:wrong"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith("BROKEN" if closed == "2" else "")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_stdout_that_can_not_show_every_letter_shows_the_rest(folder):
+    done = fakeserver(*VERIFY, "clients.py:wrong", cwd=folder, PYTHONIOENCODING="ascii")
+    assert done.returncode == 1
+    assert done.stdout.startswith("BROKEN  LOST")
+
+
+def test_the_process_is_as_before_when_called_from_python(folder):
+    program = """
+import signal
+from fakeserver import cli
+
+try:
+    cli.main(["verify", "--dialect", "haravan", "noisy.py:wrong"])
+except SystemExit as end:
+    print("status", end.code)
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("BROKEN")
+    assert done.stdout.endswith("\nstatus 1\nprint at exit\n")
+    assert "print in a poll" in done.stderr
+    assert "print of a child" in done.stderr
