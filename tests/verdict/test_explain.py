@@ -1,0 +1,87 @@
+"""Every name in a report can be looked up."""
+
+import re
+
+import pytest
+
+from fakeserver.dialects import DIALECTS, find_dialect
+from fakeserver.errors import UsageError
+from fakeserver.verifier.causes import CAUSES
+from fakeserver.verifier.explain import explain, known_names, overview
+from fakeserver.verifier.hazards import HAZARDS
+from fakeserver.verifier.rules import RULES
+
+SWITCHES = sorted({switch.name for name in DIALECTS for switch in find_dialect(name).switches})
+
+
+def test_all_names_are_known_once_each():
+    names = known_names()
+    assert set(names) == {*RULES, *CAUSES, *HAZARDS, *SWITCHES}
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_says_whom_it_accuses_and_spares_and_its_source(name):
+    rule = RULES[name]
+    for text in (explain(name), explain(name.lower())):
+        assert text.startswith(f"{name} is a rule.\n")
+        for part in (rule.accuses, rule.spares, rule.source):
+            assert part
+            assert part in text
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_a_cause_says_what_it_is(name):
+    assert explain(name) == f"{name} is a cause of LOST.\n  {CAUSES[name]}\n"
+    assert CAUSES[name].endswith(".")
+
+
+@pytest.mark.parametrize("name", HAZARDS)
+def test_a_hazard_says_what_it_is_and_its_source(name):
+    text = explain(name)
+    assert f"{name} is a hazard.\n  about    {HAZARDS[name].about}" in text
+    assert f"source   {HAZARDS[name].source}" in text
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_switch_lists_its_values_and_its_source_for_each_dialect(name):
+    text = explain(name)
+    for dialect in DIALECTS:
+        switches = {switch.name: switch for switch in find_dialect(dialect).switches}
+        assert (f"{name} is a switch of {dialect}.\n" in text) == (name in switches)
+        if name in switches:
+            switch = switches[name]
+            assert switch.about in text
+            assert f"source   {switch.source}" in text
+            for value in switch.values:
+                assert f"  value    {value!r}" in text
+
+
+def test_the_marks_of_a_value_are_its_own():
+    lines = explain("limit_max").partition("is a switch of saleschannel.")[2].splitlines()
+    values = [line.split("value    ")[1] for line in lines if "value    " in line]
+    assert values == ["None  (default, documented)", "100  (documented, invented)", "5  (invented)"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("LOSTT", "LOST"), ("late-visble", "late-visible"), ("limitmax", "limit_max")],
+)
+def test_a_name_that_does_not_exist_suggests_the_nearest(wrong, right):
+    with pytest.raises(UsageError, match=rf"nothing is called '{wrong}'; did you mean .*{right}"):
+        explain(wrong)
+
+
+def test_a_name_that_is_near_nothing_says_where_all_names_are():
+    with pytest.raises(UsageError, match=r"nothing is called 'qqq'.*'fakeserver explain' without"):
+        explain("qqq")
+
+
+def test_the_overview_has_every_name_under_its_kind():
+    lines = dict(re.split(r":\s+", line, maxsplit=1) for line in overview().splitlines())
+    assert lines["rules"].split() == list(RULES)
+    assert lines["causes"].split() == list(CAUSES)
+    assert lines["hazards"].split() == list(HAZARDS)
+    for dialect in DIALECTS:
+        names = [switch.name for switch in find_dialect(dialect).switches]
+        assert lines[f"switches of {dialect}"].split() == names

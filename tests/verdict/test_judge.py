@@ -1,0 +1,231 @@
+"""The judge as a whole: pure, silent in doubt, and deaf to the histories of other scenarios."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from fakeserver.dialects import DIALECTS, find_dialect
+from fakeserver.errors import ScenarioError, UsageError
+from fakeserver.generate import generate_scenario
+from fakeserver.history import (
+    Delivered,
+    Exchange,
+    PollStarted,
+    to_lines,
+)
+from fakeserver.scenario import Scenario
+from fakeserver.verifier.judge import judge
+from fakeserver.verifier.promise import Promise
+from fakeserver.verifier.runner import run
+
+from .worlds import by_id, by_key, event, get, world
+
+DOCUMENTS = {name: find_dialect(name).document_client for name in DIALECTS}
+
+
+def accused(verdict):
+    return [(finding.rule, finding.cause) for finding in verdict.findings]
+
+
+# Purity
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("example", range(8))
+def test_same_arguments_same_verdict_and_nothing_changes(dialect, example):
+    scenario = generate_scenario(dialect=dialect, seed=3, example=example)
+    history = run(scenario, DOCUMENTS[dialect])
+    before = scenario.to_json(), to_lines(history)
+    first, second = judge(scenario, history), judge(scenario, history)
+    assert first == second
+    assert first.to_json() == second.to_json()
+    assert (scenario.to_json(), to_lines(history)) == before
+    copy = Scenario.from_json(before[0])
+    assert json.loads(judge(copy, history).to_json()) == json.loads(first.to_json())
+
+
+def test_the_order_of_judging_does_not_matter():
+    worlds = [generate_scenario(dialect="saleschannel", seed=4, example=n) for n in range(6)]
+    runs = [(scenario, run(scenario, DOCUMENTS["saleschannel"])) for scenario in worlds]
+    forwards = [judge(*pair) for pair in runs]
+    assert [judge(*pair) for pair in reversed(runs)] == forwards[::-1]
+    assert {verdict.outcome for verdict in forwards} > {"broken"}
+
+
+def test_without_a_promise_the_default_one_counts():
+    scenario = world([event(2, 1)])
+    history = run(scenario, by_id)
+    assert judge(scenario, history) == judge(scenario, history, Promise())
+
+
+# Outcomes
+
+
+def test_inconclusive_without_a_hazard():
+    scenario = world([event(2, 1)], page_size=10)
+    verdict = judge(scenario, run(scenario, by_id))
+    assert (verdict.outcome, verdict.exercised, verdict.exit_status) == ("inconclusive", {}, 3)
+
+
+def test_kept_with_a_hazard():
+    scenario = world([event(2, 1), event(3, 1)])
+    verdict = judge(scenario, run(scenario, by_id))
+    assert (verdict.outcome, verdict.exit_status) == ("kept", 0)
+    assert verdict.exercised["tie-group-over-limit"] == 1
+
+
+def test_broken_even_without_a_hazard():
+    def only_looks(feed):
+        get(feed, {"since_id": 1})
+
+    scenario = world([event(2, 1)], page_size=10)
+    verdict = judge(scenario, run(scenario, only_looks))
+    assert (verdict.outcome, verdict.exit_status) == ("broken", 1)
+    assert accused(verdict) == [("LOST", "served-not-delivered")]
+
+
+def test_a_run_that_was_cut_short_proves_nothing():
+    scenario = world([event(2, 1), event(3, 1)])
+    history = run(scenario, by_id)
+    last = max(place for place, step in enumerate(history) if isinstance(step, PollStarted))
+    assert judge(scenario, history[:last]).outcome == "inconclusive"
+    assert judge(scenario, ()).outcome == "inconclusive"
+
+
+def test_whatever_stopped_the_client_is_told_first():
+    def endless(feed):
+        while True:
+            get(feed, {"since_id": 1, "limit": 2})
+
+    scenario = world([event(2, 1), event(3, 2)])
+    verdict = judge(scenario, run(scenario, endless))
+    assert accused(verdict) == [("STUCK", None)]
+    assert "e1 and e2" in " ".join(verdict.findings[0].why)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"mode": "snapshot"},
+        {"delay_ms_max": 1},
+        {"delivery": "once"},
+        {"order": "time"},
+        {"late_by_ms_max": -1},
+        {"late_by_ms_max": 7 * 86_400_000 + 1},
+    ],
+)
+def test_what_is_not_judged_can_not_be_promised(words):
+    with pytest.raises(UsageError, match=next(iter(words))):
+        Promise(**words)
+
+
+def test_every_owed_event_is_visible_when_the_calm_begins():
+    # So a complete run never owes an event that appeared during its last poll.
+    with pytest.raises(ScenarioError, match="becomes visible only at"):
+        world([event(2, 121)])
+    assert world([event(2, 120)]).calm_at == 120_000
+
+
+# Histories of other scenarios
+
+
+def a_run() -> tuple[Scenario, list[Any]]:
+    scenario = world([event(2, 1), event(3, 2, visible=20)])
+    return scenario, list(run(scenario, by_id))
+
+
+def place_of(history, kind, number=0):
+    return [place for place, step in enumerate(history) if isinstance(step, kind)][number]
+
+
+def test_a_history_with_more_polls_is_refused():
+    scenario, history = a_run()
+    shorter = msgspec.structs.replace(scenario, polls=scenario.polls[1:], calm_from=0)
+    with pytest.raises(ScenarioError, match="starts poll 4 of 3"):
+        judge(shorter, [msgspec.structs.replace(s, at=s.at + 10**9) for s in history])
+
+
+def test_a_history_that_leaves_out_a_poll_is_refused():
+    scenario, history = a_run()
+    second, third = (place_of(history, PollStarted, number) for number in (1, 2))
+    with pytest.raises(ScenarioError, match="starts poll 3, but poll 2 comes next"):
+        judge(scenario, (*history[:second], *history[third:]))
+
+
+def test_a_history_that_plays_a_poll_twice_is_refused():
+    scenario, history = a_run()
+    with pytest.raises(ScenarioError, match="starts poll 1, but poll 5 comes next"):
+        judge(scenario, (*history, *history))
+
+
+def test_a_history_whose_polls_start_too_early_is_refused():
+    scenario, history = a_run()
+    later = msgspec.structs.replace(
+        scenario,
+        polls=tuple(msgspec.structs.replace(p, starts_at=p.starts_at + 1) for p in scenario.polls),
+    )
+    with pytest.raises(ScenarioError, match="step 1 starts poll 1 before its time"):
+        judge(later, history)
+
+
+def test_a_history_with_unknown_events_is_refused():
+    scenario, history = a_run()
+    fewer = msgspec.structs.replace(scenario, events=scenario.events[1:])
+    with pytest.raises(ScenarioError, match="serves the event 2, which the scenario does not have"):
+        judge(fewer, history)
+
+
+def test_a_history_that_serves_an_event_before_it_is_visible_is_refused():
+    scenario, history = a_run()
+    hidden = msgspec.structs.replace(
+        scenario, events=(event(2, 1, visible=11), *scenario.events[1:])
+    )
+    with pytest.raises(ScenarioError, match="serves the event 2 before it is visible"):
+        judge(hidden, history)
+
+
+@pytest.mark.parametrize("kind", [Exchange, Delivered])
+def test_a_history_that_begins_in_a_poll_is_refused(kind):
+    scenario, history = a_run()
+    with pytest.raises(ScenarioError, match="step 1 comes before any poll"):
+        judge(scenario, history[place_of(history, kind) :])
+
+
+def test_a_refusal_says_what_to_do():
+    scenario, history = a_run()
+    with pytest.raises(ScenarioError, match=r"not of this scenario.*judge each history with the"):
+        judge(scenario, history[1:])
+
+
+# A client's own way with ids and fields
+
+
+def test_an_id_as_text_is_the_same_id():
+    def as_text(feed):
+        for row in get(feed, {"since_id": feed.checkpoint or 1, "limit": 10}):
+            feed.deliver({**row, "id": str(row["id"]), "seen_at": "now"})
+            feed.save(row["id"])
+
+    scenario = world([event(2, 1), event(3, 1)])
+    verdict = judge(scenario, run(scenario, as_text), Promise(order="id"))
+    assert accused(verdict) == []
+
+
+def test_ids_as_text_are_ordered_as_numbers():
+    scenario = world(
+        [event(name, at) for name, at in (("9", 1), ("10", 2), ("b", 3), ("c7", 4))],
+        dialect="saleschannel",
+        page_size=10,
+        late=0,
+    )
+    in_order = run(scenario, by_key)
+    assert accused(judge(scenario, in_order, Promise(order="id"))) == []
+    places = [place for place, step in enumerate(in_order) if isinstance(step, Delivered)]
+    swapped = list(in_order)
+    swapped[places[0]], swapped[places[1]] = swapped[places[1]], swapped[places[0]]
+    verdict = judge(scenario, swapped, Promise(order="id"))
+    assert accused(verdict) == [("OUT_OF_ORDER", None)]
+    assert verdict.findings[0].event_ids == ("9", "10")
+    assert "with an id 9, came after e2, with an id 10" in " ".join(verdict.findings[0].why)

@@ -1,0 +1,256 @@
+"""Reports: they fit, they say what they said, they hold no secret, and no terminal obeys them."""
+
+import json
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fakeserver.dialects.base import TOKEN, TOKEN_WITHOUT_ROLE
+from fakeserver.errors import ContractBroken
+from fakeserver.history import Delivered, PollEnded, load_history
+from fakeserver.scenario import Scenario
+from fakeserver.verifier.judge import judge
+from fakeserver.verifier.promise import Promise
+from fakeserver.verifier.runner import run
+from fakeserver.verifier.search import verify
+from fakeserver.verifier.verdict import Finding, Requests, Verdict, lines_of
+
+from .worlds import by_id, event, get, world
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+HISTORIES = FIXTURES / "histories"
+NAMES = sorted(p.name.removesuffix(".expected.json") for p in HISTORIES.glob("*.expected.json"))
+UPDATE = "FAKESERVER_UPDATE_SNAPSHOTS"
+HEAD_MAX = 34
+"""The longest beginning of a line in a timeline: label, time and the spaces around them."""
+
+
+def judged(name, promise=None):
+    scenario = Scenario.load(HISTORIES / f"{name}.scenario.json")
+    return judge(scenario, load_history(HISTORIES / f"{name}.history.jsonl"), promise)
+
+
+# Width
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+@pytest.mark.parametrize("name", NAMES)
+def test_lines_are_as_wide_as_asked_except_for_a_word_that_can_not_be_broken(name, width):
+    for promise in (Promise(), Promise(delivery="exactly-once", order="recorded")):
+        for line in judged(name, promise).text(width=width).splitlines():
+            word = line.split(" ")[-1]
+            assert len(line) <= width or len(word) > width - HEAD_MAX, line
+            assert line == line.rstrip()
+
+
+def test_a_narrow_report_says_the_same_as_a_wide_one():
+    verdict = judged("haravan-lost-and-repeated")
+    narrow, wide = (re.sub(r"\s+", " ", verdict.text(width=width)) for width in (60, 300))
+    assert narrow == wide
+
+
+def test_the_headline_takes_one_line_where_it_fits():
+    verdict = judged("haravan-lost-never-asked")
+    first = verdict.text(width=120).splitlines()[0]
+    assert first.startswith("BROKEN  LOST  ")
+    assert first.endswith("haravan · profile default · effectively-once")
+    assert verdict.text(width=60).splitlines()[1].startswith(" " * 8 + "haravan")
+
+
+# Snapshots
+
+REPORTS = {
+    "haravan-lost-never-asked": Promise(),
+    "saleschannel-stuck-at-ties": Promise(order="recorded"),
+    "haravan-repeat-of-unsaved-killed": Promise(delivery="exactly-once"),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_whole_report(name):
+    verdict = judged(name, REPORTS[name])
+    text = msgspec.structs.replace(verdict, seed=7, replay="fakeserver replay a.json b:c").text()
+    file = FIXTURES / "reports" / f"{name}.txt"
+    if os.environ.get(UPDATE):
+        file.write_text(text, encoding="utf-8")
+    assert file.exists(), f"there is no {file.name} yet; run the test once with {UPDATE}=1"
+    assert text == file.read_text(encoding="utf-8"), (
+        f"the report differs from fixtures/reports/{file.name}; if the new one is better, run the "
+        f"tests with {UPDATE}=1 and commit the file"
+    )
+
+
+def test_every_snapshot_has_its_test():
+    assert {file.stem for file in (FIXTURES / "reports").iterdir()} == set(REPORTS)
+
+
+def test_a_kept_verdict_lists_the_hazards():
+    verdict = verify(by_id, dialect="haravan", promise=Promise(late_by_ms_max=0), examples=20)
+    text = re.sub(r"\s+", " ", verdict.text())
+    assert text.startswith("KEPT the promise held in 20 worlds haravan · profile default")
+    assert re.search(r"Hazards met: append-during-walk \d+, ", text)
+    assert "never came up: " in text
+
+
+def test_an_inconclusive_verdict_says_so():
+    text = judged("haravan-nothing-exercised").text()
+    assert text.startswith("INCONCLUSIVE  nothing was proved")
+    assert "Hazards  met: none." in text
+
+
+def test_further_findings_are_named():
+    text = judged("haravan-lost-and-repeated").text()
+    assert "Also     DUPLICATED: 1 event was delivered more than once." in text
+
+
+def test_notes_are_told():
+    text = judged("haravan-orders-only").text()
+    assert "Notes    2 events lie outside the filters of every request" in text
+
+
+# JSON
+
+KEYS = [
+    *("outcome", "dialect", "profile", "promise", "seed", "examples", "findings", "notes"),
+    *("hazards", "requests", "scenario", "history", "replay"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_keys_of_the_json_are_those_that_were_promised(name):
+    report = json.loads(judged(name).to_json())
+    assert list(report) == KEYS
+    assert list(report["hazards"]) == ["exercised", "not_exercised"]
+    assert list(report["requests"]) == ["count", "lower_bound", "ratio"]
+    for finding in report["findings"]:
+        assert {"rule", "cause", "event_ids", "steps", "message"} <= set(finding)
+        assert all(0 <= step < len(report["history"]) for step in finding["steps"])
+
+
+def test_the_json_holds_the_world_that_was_judged():
+    verdict = judged("saleschannel-lost-cut-by-limit")
+    report = json.loads(verdict.to_json())
+    assert Scenario.from_json(json.dumps(report["scenario"])) == verdict.scenario
+    assert len(report["history"]) == len(verdict.history)
+    assert report["findings"][0]["event_ids"] == ["cc"]
+    assert report["requests"]["ratio"] == 1.0
+
+
+def test_a_verdict_over_many_worlds_has_the_same_keys():
+    verdict = verify(by_id, dialect="haravan", promise=Promise(late_by_ms_max=0), examples=3)
+    report = json.loads(verdict.to_json())
+    assert list(report) == KEYS
+    assert (report["seed"], report["examples"], report["scenario"]) == (0, 3, None)
+    assert report["hazards"]["not_exercised"]
+
+
+# What a client writes into it
+
+
+def leaky(feed):
+    """Puts the token wherever a client can put a text."""
+    with suppress(OSError):
+        get(feed, {"access_token": feed.token})
+    feed.deliver({"id": feed.token, "token": feed.token})
+    for row in get(feed, {"since_id": 1}):
+        feed.deliver({**row, "message": feed.token})
+    feed.save({"token": feed.token})
+    raise ValueError(f"no luck with {feed.token}")
+
+
+def test_a_report_never_holds_the_token():
+    scenario = world([event(2, 1)])
+    history = run(scenario, leaky)
+    spare = tuple(
+        msgspec.structs.replace(step, error=f"E: {TOKEN_WITHOUT_ROLE} and {TOKEN}")
+        if isinstance(step, PollEnded)
+        else step
+        for step in history
+    )
+    for steps in (history, spare):
+        verdict = judge(scenario, steps)
+        rules = {finding.rule for finding in verdict.findings}
+        assert rules == {"ILLEGAL_REQUEST", "CRASHED", "INVENTED", "ALTERED", "DUPLICATED"}
+        for first in verdict.findings:
+            others = [finding for finding in verdict.findings if finding != first]
+            one = msgspec.structs.replace(verdict, findings=(first, *others))
+            assert TOKEN not in one.text()
+            assert "<token>" in one.text()
+            assert TOKEN.encode() not in one.to_json()
+            with pytest.raises(ContractBroken) as caught:
+                one.check()
+            assert TOKEN not in str(caught.value)
+
+
+NASTY = "a\x1b[2J\x1b]0;t\x07\r\nb\tc\x00\x7f\x9b1m\u202e\u2028</pre><script>"
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_what_a_terminal_would_obey_is_shown_instead(width):
+    def nasty(feed):
+        feed.deliver(NASTY)
+        for row in get(feed, {"since_id": 1}):
+            feed.deliver({**row, "message": NASTY})
+        feed.save(NASTY)
+        raise ValueError(NASTY)
+
+    scenario = world([event(2, 1)])
+    verdict = judge(scenario, run(scenario, nasty))
+    for first in verdict.findings:
+        text = msgspec.structs.replace(verdict, findings=(first,)).text(width=width)
+        assert all(line.isprintable() for line in text.split("\n"))
+        assert "\\x1b" in text
+        assert not any(line.startswith(("b", "c")) for line in text.split("\n"))
+    assert json.loads(verdict.to_json())["history"]
+
+
+def test_a_short_headline_stays_on_one_line():
+    finding = Finding(rule="CRASHED", message="a\nb\x1b[0m")
+    verdict = Verdict(
+        outcome="broken", dialect="haravan", profile="p", promise=Promise(), findings=(finding,)
+    )
+    assert verdict.text().startswith("BROKEN  CRASHED  a b\\x1b[0m    haravan")
+
+
+def test_half_a_character_does_not_break_a_report():
+    scenario = world([event(2, 1)])
+    history = list(run(scenario, by_id))
+    history.insert(1, Delivered(at=history[0].at, event_id="\ud800"))
+    verdict = judge(scenario, history)
+    assert [finding.rule for finding in verdict.findings] == ["INVENTED"]
+    assert json.loads(verdict.to_json())["findings"][0]["event_ids"] == ["?"]
+    verdict.text().encode("utf-8")
+
+
+def test_long_polls_and_logs_are_counted_and_not_listed():
+    scenario = world([event(number, number) for number in range(2, 62)], polls=(70, 120, 180, 240))
+    text = judge(scenario, run(scenario, by_id), Promise(order="recorded")).text()
+    assert text.startswith("KEPT")
+
+    def backwards(feed):
+        for page in range(1, 31):
+            for row in get(feed, {"page": page, "limit": 2}):
+                feed.deliver(row)
+
+    verdict = judge(scenario, run(scenario, backwards), Promise(order="recorded"))
+    text = verdict.text()
+    assert "… and 20 more events, up to e60" in text
+    assert "… and 24 more requests" in text
+    assert len(text.splitlines()) < 100
+
+
+def test_numbers_of_requests():
+    assert Requests(count=3, lower_bound=2).ratio == 1.5
+    assert Requests(count=1, lower_bound=3).ratio == 0.33
+    assert Requests().ratio is None
+
+
+def test_lists_in_sentences():
+    assert lines_of(()) == ""
+    assert lines_of(["e1"]) == "e1"
+    assert lines_of(["e1", "e2"]) == "e1 and e2"
+    assert lines_of(["e1", "e2", 3]) == "e1, e2 and 3"
