@@ -51,11 +51,11 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 NOTES = {
-    "repeats": "{} repeats, which at-least-once allows",
-    "too-late": "{} events came later than promised and do not count",
-    "outside": "{} events lie outside the filters of every request and do not count",
+    "repeats": ("1 repeat", "{} repeats", "allowed by at-least-once"),
+    "too-late": ("1 event", "{} events", "later than promised, not counted"),
+    "outside": ("1 event", "{} events", "outside the filters of every request, not counted"),
 }
-"""What is worth knowing and no accusation, with the place of its count."""
+"""What is worth knowing and no accusation: one of it, many of it, and what about it."""
 
 
 def counted(evidence: Evidence) -> dict[str, int]:
@@ -72,7 +72,11 @@ def counted(evidence: Evidence) -> dict[str, int]:
 
 def notes(counts: Mapping[str, int]) -> tuple[str, ...]:
     """Put counts into words."""
-    return tuple(NOTES[name].format(counts[name]) for name in NOTES if counts.get(name))
+    return tuple(
+        f"{one if counts[name] == 1 else many.format(counts[name])} {about}"
+        for name, (one, many, about) in NOTES.items()
+        if counts.get(name)
+    )
 
 
 def requests(evidence: Evidence) -> Requests:

@@ -242,6 +242,7 @@ class _Run:
             text = f"{type(error).__name__}: {error}"
         except Exception:  # the exception is the client's, and so is its text
             text = type(error).__name__
+        text = text.encode("utf-8", "replace").decode()  # half a surrogate is no JSON
         text = text.replace(self._feed.token, "<token>")
         return re.sub(r"\b0x[0-9a-f]{6,16}\b", "0x…", text)[:ERROR_CHARS_MAX]
 

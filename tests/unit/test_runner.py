@@ -847,6 +847,16 @@ class TestErrors:
     def test_an_exit_without_an_error_is_a_return(self, code):
         assert endings(run(world(), fails(SystemExit(code)))) == ["returned"] * 5
 
+    def test_what_is_no_text_is_told_all_the_same(self):
+        """Half a surrogate, as a client gets it from broken bytes, can't stand in a history."""
+
+        def client(feed: Feed) -> None:
+            raise ValueError("broken \ud800 text")
+
+        ended = [step for step in run(world(), client) if isinstance(step, PollEnded)]
+        assert {step.error for step in ended} == {"ValueError: broken ? text"}
+        assert b"broken ? text" in to_lines(ended)
+
     def test_no_token_is_told(self):
         def careless(feed):
             raise RuntimeError(f"refused: {feed.headers}")

@@ -109,7 +109,7 @@ def test_further_findings_are_named():
 
 def test_notes_are_told():
     text = judged("haravan-orders-only").text()
-    assert "Notes    2 events lie outside the filters of every request" in text
+    assert "Notes    2 events outside the filters of every request" in text
 
 
 # JSON

@@ -116,7 +116,7 @@ def test_what_nobody_wanted_is_not_needed():
 
     verdict = judge(world(rows), run(world(rows), orders))
     assert (verdict.requests.count, verdict.requests.lower_bound) == (4, 4)
-    assert verdict.notes == ("6 events lie outside the filters of every request and do not count",)
+    assert verdict.notes == ("6 events outside the filters of every request, not counted",)
 
 
 def test_rows_that_are_read_again_are_not_needed_again():

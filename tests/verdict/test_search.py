@@ -74,7 +74,7 @@ def test_notes_are_added_up():
     )
     assert verdict.outcome == "kept"
     (note,) = verdict.notes
-    assert note == f"{verdict.counted['repeats']} repeats, which at-least-once allows"
+    assert note == f"{verdict.counted['repeats']} repeats allowed by at-least-once"
 
 
 # Hazards
