@@ -107,7 +107,6 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     | `render_event` | one event as the API shows it: the truth that deliveries are compared with |
     | `refusal_body` | status, code, sentence → the body of an error |
     | `late_by_ms_max` | lateness that the settings promise, ms |
-    | `limit_max` | the server's cap on the limit, or None |
     | `tell` | chance, settings, stamps → id and fields of each event, in log order |
     | `words` | what a query covers, in words; times far from the given one are dated |
     | `remedy` | the request that reads a missed event in a poll, or None |
@@ -129,7 +128,6 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     render_event: Callable[[LoggedEvent, Settings], dict[str, Any]]
     refusal_body: Callable[[Refused], bytes]
     late_by_ms_max: Callable[[Settings], int]
-    limit_max: Callable[[Settings], int | None]
     tell: Callable[
         [Random, Settings, Sequence[Instant | None]], list[tuple[EventId, dict[str, Any]]]
     ]
@@ -156,6 +154,11 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     def settings(self, chosen: Settings) -> dict[str, SwitchValue]:
         """Return `chosen` with the default of every other switch."""
         return {switch.name: switch.default for switch in self.switches} | dict(chosen)
+
+    def limit_max(self, settings: Settings) -> int | None:
+        """Return the server's cap on the limit (rows), the switch ``limit_max``; None is no cap."""
+        cap = settings.get("limit_max")
+        return None if cap is None else int(cap)
 
     def check(self, scenario: Scenario) -> None:
         """Raise `ScenarioError` or `ProfileError` for what this API can't have.

@@ -19,11 +19,6 @@ def _late_by_ms_max(settings: Settings) -> int:
     return LATE_BY_MS_MAX if settings["lateness"] == "documented" else 0
 
 
-def _limit_max(settings: Settings) -> int | None:
-    cap = settings["limit_max"]
-    return None if cap is None else int(cap)
-
-
 DIALECT = Dialect(
     name=NAME,
     title="Haravan events",
@@ -39,7 +34,6 @@ DIALECT = Dialect(
     render_event=render_event,
     refusal_body=refusal_body,
     late_by_ms_max=_late_by_ms_max,
-    limit_max=_limit_max,
     tell=tell,
     words=words,
     remedy=remedy,

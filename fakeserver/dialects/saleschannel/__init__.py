@@ -16,11 +16,6 @@ def _late_by_ms_max(settings: Settings) -> int:  # noqa: ARG001
     return 0
 
 
-def _limit_max(settings: Settings) -> int | None:
-    cap = settings["limit_max"]
-    return None if cap is None else int(cap)
-
-
 DIALECT = Dialect(
     name=NAME,
     title="Sales channel events",
@@ -36,7 +31,6 @@ DIALECT = Dialect(
     render_event=render_event,
     refusal_body=refusal_body,
     late_by_ms_max=_late_by_ms_max,
-    limit_max=_limit_max,
     tell=tell,
     words=words,
     remedy=remedy,
