@@ -18,7 +18,7 @@ from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import Dialect, Settings
 from fakeserver.errors import UsageError
 from fakeserver.profile import Profile, SwitchValue
-from fakeserver.scenario import Crash, CrashPoint, LoggedEvent, Poll, Scenario
+from fakeserver.scenario import PATIENCE_MS, Crash, CrashPoint, LoggedEvent, Poll, Scenario
 
 FIRST_DAY = at("2026-01-05T00:00:00Z")
 DAYS = 700
@@ -28,13 +28,11 @@ WALK_REQUESTS = (1, 2, 4)
 GAPS_MS = tuple(seconds * SECOND_MS for seconds in (10, 30, 60, 120, 300, 600))
 """Usual pauses between polls; the sales channel's document says 10 s."""
 STORM_POLLS_MAX = 4
-PATIENCE_MS = HOUR_MS
-"""A last poll so much later: whoever holds events back for up to an hour is slow, not wrong."""
 REQUEST_MS = (40, 250, 1_500)
 """What one answer costs: a fast server, a usual one, and one slow enough for things to happen."""
 PAGE_SIZES = (2, 2, 3, 3, 4, 5, 6)
 """Small pages put an edge between almost any two events."""
-EVENTS_MAX = 400
+EVENTS_DRAWN_MAX = 400
 """A world is run whole; more events than this find nothing that fewer do not."""
 TIE_GROUP_MAX = 64
 
@@ -279,7 +277,7 @@ def _draw_count(random: Random, plan: Plan) -> int:
     # Only what does not fit on a page makes a walk, and shows that there was a cap.
     if plan.hazards & {"backlog", "clamped-limit", "append-during-walk"}:
         count += plan.limit
-    return max(0, min(count, EVENTS_MAX))
+    return max(0, min(count, EVENTS_DRAWN_MAX))
 
 
 def _draw_group(random: Random, plan: Plan) -> int:

@@ -29,6 +29,9 @@ POLLS_MAX = 10_000
 """A day of polls ten seconds apart fits."""
 CALM_POLLS_MIN = 3
 """One poll to see the last event, one to see that nothing is new, one to spare (design: calm)."""
+PATIENCE_MS = 3_600_000
+"""A drawn world has its last poll an hour after the one before, and keeps it when it is shrunk: who
+holds events back for up to an hour is slow, not wrong."""
 DETAIL_LINES_MAX = 5
 """A contradiction is shown with its first few culprits; the rest is counted."""
 

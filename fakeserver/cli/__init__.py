@@ -20,6 +20,7 @@ from fakeserver.cli.terminal import (
     Progress,
     own_stdout,
     print_report,
+    span,
     width_of,
     write,
 )
@@ -57,7 +58,7 @@ def _promise_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["at-least-once", "effectively-once", "exactly-once"]),
             default="effectively-once",
             show_default=True,
-            help="Whether events may be delivered again.",
+            help="Repeats: allowed; allowed of what a crash left unsaved; never.",
         ),
         click.option(
             "--order",
@@ -71,7 +72,7 @@ def _promise_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["incremental", "snapshot"]),
             default="incremental",
             show_default=True,
-            help="Each event once, or all of them at every poll.",
+            help="Each event once, or all of them at every poll (snapshot: not judged yet).",
         ),
         click.option(
             "--late-by-max",
@@ -79,7 +80,9 @@ def _promise_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Lateness to stand, such as 5m. Default: what the profile documents.",
         ),
         click.option(
-            "--delay-max", type=Duration(), help="Longest time from visible to delivered."
+            "--delay-max",
+            type=Duration(),
+            help="Longest time from visible to delivered (not judged yet).",
         ),
     )
     for option in reversed(options):
@@ -280,16 +283,12 @@ def _as_options(promise: Promise) -> list[str]:
         "--delivery": promise.delivery,
         "--order": promise.order,
         "--mode": promise.mode,
-        "--late-by-max": _ms(promise.late_by_ms_max),
-        "--delay-max": _ms(promise.delay_ms_max),
+        "--late-by-max": span(promise.late_by_ms_max),
+        "--delay-max": span(promise.delay_ms_max),
     }
     usual = {"--delivery": "effectively-once", "--order": "none", "--mode": "incremental"}
     chosen = [(name, text) for name, text in said.items() if text not in (None, usual.get(name))]
     return [word for name, text in chosen for word in (name, str(text))]
-
-
-def _ms(ms: int | None) -> str | None:
-    return None if ms is None else f"{ms}ms"
 
 
 def _finish(verdict: Verdict, json_file: str | None, out: TextIO | None) -> NoReturn:

@@ -22,6 +22,17 @@ PROGRESS_EVERY = 10
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
+def span(ms: int | None) -> str | None:
+    """Write a span as `Duration` reads it, in the largest unit that needs no fraction."""
+    if ms is None:
+        return None
+    name, size = max(
+        ((name, size) for name, size in UNITS_MS.items() if ms % size == 0),
+        key=lambda unit: unit[1] if ms else -unit[1],
+    )
+    return f"{ms // size}{name}"
+
+
 class Duration(click.ParamType[int]):
     """A span such as ``30s``, ``5m`` or ``1.5h``, as whole milliseconds."""
 

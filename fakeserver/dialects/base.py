@@ -132,7 +132,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         [Random, Settings, Sequence[Instant | None]], list[tuple[EventId, dict[str, Any]]]
     ]
     words: Callable[[Query, Instant], str]
-    remedy: Callable[[Scenario, LoggedEvent, Instant, Settings], Remedy | None]
+    remedy: Callable[[Scenario, LoggedEvent, Instant | None, Settings], Remedy | None]
     reference_client: Callable[[Any], Any]
     document_client: Callable[[Any], Any]
 

@@ -8,10 +8,10 @@ import msgspec
 
 from fakeserver.clock import clock_text, duration_text
 from fakeserver.history import Delivered, Exchange, Killed, PollEnded, Saved
-from fakeserver.query import ID, RECORDED_AT, value_of
+from fakeserver.query import ID, RECORDED_AT, Query, value_of
 from fakeserver.scenario import LoggedEvent
 from fakeserver.verifier.evidence import Evidence
-from fakeserver.verifier.proofs import promised, ties_allowed
+from fakeserver.verifier.proofs import late_allowed, promised, ties_allowed
 
 CAUSES = {
     "unobservable": "No request at any time could have returned the event; never held against a "
@@ -106,7 +106,8 @@ def _birth(evidence: Evidence, event: LoggedEvent) -> str:
             f"visible at {clock_text(event.visible_at)}, {duration_text(event.late_by_ms)} later."
         )
     return (
-        f"{name} (id {event.id}) was recorded at {clock_text(event.recorded_at)}, visible at once."
+        f"{name} (id {event.id}) was recorded at {clock_text(event.recorded_at)} and visible at "
+        "once."
     )
 
 
@@ -209,11 +210,12 @@ def _cut(evidence: Evidence, event: LoggedEvent, asked: _Asked) -> Loss:
     assert query is not None  # noqa: S101 - only understood requests are sorted
     name, poll = evidence.name(event.id), evidence.poll_of[place]
     rows = len(exchange.event_ids)
+    asked_for = evidence.words(query, exchange.at)
     why = [
         _birth(evidence, event),
-        f"The last request that covered it, in poll {poll}, asked for "
-        f"{evidence.words(query, exchange.at)}; {_page_end(rows, query.limit)}, and {name} was "
-        "not among them.",
+        f"The last request that covered it, in poll {poll}, asked for {asked_for}; "
+        + (f"{_page_end(rows, query.limit)}, and {name} was not among them." if rows else "")
+        + ("" if rows else f"no rows came back, for {_passed(evidence, event, query, exchange)}."),
     ]
     clamped = query.limit is not None and (query.limit_asked or 0) > query.limit
     if clamped:
@@ -222,11 +224,12 @@ def _cut(evidence: Evidence, event: LoggedEvent, asked: _Asked) -> Loss:
             f"{query.limit}."
         )
     later = [later for later in asked.missed if later > place]
-    why.append(
-        _later_requests(evidence, later)
-        if later
-        else "The client took that page for the last one and never asked again."
-    )
+    if rows or later:
+        why.append(
+            _later_requests(evidence, later)
+            if later
+            else "The client took that page for the last one and never asked again."
+        )
     return Loss(
         event=event,
         cause="cut-by-limit",
@@ -234,18 +237,34 @@ def _cut(evidence: Evidence, event: LoggedEvent, asked: _Asked) -> Loss:
         why=tuple(why),
         allowed=promised(evidence, "limit", "A server may return fewer rows than were asked for")
         if clamped
-        else ties_allowed(evidence, event),
-        would="Go on from the last row received until a page brings nothing new; a page shorter "
-        "than the limit asked for does not prove the end."
-        if clamped
-        else "Go on from the last row received, inclusive of its stamp, until a page brings "
-        "nothing new.",
+        else late_allowed(evidence, event) or ties_allowed(evidence, event),
+        would=_would_go_on(evidence, event, rows=rows, clamped=clamped),
     )
 
 
+def _would_go_on(evidence: Evidence, event: LoggedEvent, *, rows: int, clamped: bool) -> str | None:
+    """Say what a client whose last page was cut should have done."""
+    if not rows:  # it did go on until nothing came: the page was not the trouble
+        return _remedy(evidence, event)
+    if clamped:
+        return (
+            "Go on from the last row received until a page brings nothing new; a page shorter than "
+            "the limit asked for does not prove the end."
+        )
+    return (
+        "Go on from the last row received, with its stamp or id, until a page brings nothing new."
+    )
+
+
+def _passed(evidence: Evidence, event: LoggedEvent, query: Query, exchange: Exchange) -> str:
+    """Say where the event stood when a page behind it was asked for."""
+    whole = msgspec.structs.replace(query, offset=0, limit=None)
+    rows = evidence.log.select(whole, exchange.at).rows
+    place = [row.id for row in rows].index(event.id) + 1
+    return f"{evidence.name(event.id)} stood at row {place} by then, before that page"
+
+
 def _page_end(rows: int, limit: int | None) -> str:
-    if rows == 0:
-        return "no rows came back"
     end = "the page ended" if limit is not None and rows >= limit else "the answer ended"
     return f"{end} after {rows} row{'s' if rows > 1 else ''}"
 
@@ -259,15 +278,7 @@ def _never_asked(evidence: Evidence, event: LoggedEvent, missed: list[int]) -> L
         why.append(f"From {since} on, when it could be read, " + _what_was_asked(evidence, missed))
         why += _filtered_out(evidence, event, missed)
     would = _remedy(evidence, event)
-    if event.late_by_ms:
-        allowed: str | None = promised(
-            evidence,
-            "late",
-            f"An event may become visible up to {duration_text(evidence.late_by_ms_max)} after it "
-            "was recorded",
-        )
-    else:
-        allowed = ties_allowed(evidence, event)
+    allowed = late_allowed(evidence, event) or ties_allowed(evidence, event)
     return Loss(
         event=event,
         cause="never-asked",
@@ -317,10 +328,16 @@ def _distinct_words(evidence: Evidence, places: Iterable[int]) -> list[str]:
 def _remedy(evidence: Evidence, event: LoggedEvent) -> str | None:
     """Name a request that would have read `event`, tried against the log before it is said."""
     after = [poll for poll in evidence.polls if poll.started_at >= event.visible_at]
-    before = [poll for poll in evidence.polls if poll.started_at < event.visible_at]
     if not after:
         return None
-    asked_from = before[-1].started_at if before else after[0].started_at
+    before = [
+        poll.started_at
+        for poll in evidence.polls
+        if poll.started_at < event.visible_at
+        and poll.ended is not None
+        and poll.ended.ending in ("returned", "slept")
+    ]
+    asked_from = before[-1] if before else None
     remedy = evidence.dialect.remedy(evidence.scenario, event, asked_from, evidence.settings)
     if remedy is None:
         return None

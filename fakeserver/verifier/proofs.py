@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from fakeserver.clock import clock_text
+from fakeserver.clock import clock_text, duration_text
 from fakeserver.history import Exchange, Killed, Restarted, Saved
 from fakeserver.query import RECORDED_AT, Query
 from fakeserver.scenario import EventId, LoggedEvent
@@ -37,6 +37,17 @@ def ties_allowed(evidence: Evidence, event: LoggedEvent) -> str | None:
     return promised(evidence, "ties", f"Stamps need not be unique, and {lines_of(same)} share one")
 
 
+def late_allowed(evidence: Evidence, event: LoggedEvent) -> str | None:
+    """Say that an event may be late, where this one is: by the document, or by what was asked."""
+    if not event.late_by_ms:
+        return None
+    span = duration_text(evidence.late_by_ms_max)
+    says = f"An event may become visible up to {span} after it was recorded"
+    if evidence.late_by_ms_max <= evidence.dialect.late_by_ms_max(evidence.settings):
+        return promised(evidence, "late", says)
+    return f"{says}: so it was asked for (--late-by-max), the document says less."
+
+
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """The three last parts of a finding: why, what the document allows, what would have helped."""
 
@@ -50,10 +61,14 @@ def explain_repeat(evidence: Evidence, first: int, again: int) -> Proof:
     event_id = evidence.delivered(first).event_id
     name = evidence.name(event_id)
     polls = evidence.poll_of[first], evidence.poll_of[again]
-    twice = f"poll {polls[0]} twice"
-    where = twice if polls[0] == polls[1] else f"poll {polls[0]} and again in poll {polls[1]}"
-    why = [f"{name} (id {event_id}) was delivered in {where}."]
-    would = "Keep, with the checkpoint, the ids that the next request can bring again; drop those."
+    again_in = f"delivered in poll {polls[0]} and again in poll {polls[1]}"
+    where = f"delivered twice in poll {polls[0]}" if polls[0] == polls[1] else again_in
+    why = [f"{name} (id {event_id}) was {where}."]
+    would = (
+        "Drop, by id, what this poll has read already."
+        if polls[0] == polls[1]
+        else "Keep, with the checkpoint, the ids that the next request can bring again; drop those."
+    )
     event = evidence.log.find(event_id)
     source = _server_of(evidence, event_id, again)
     if event is None or source is None:
@@ -67,9 +82,12 @@ def explain_repeat(evidence: Evidence, first: int, again: int) -> Proof:
     stop = _explain_stop(evidence, name, first, again)
     if stop is not None:
         return Proof(why=(*why, stop.why[0]), allowed=stop.allowed, would=stop.would)
-    shift = _shifted_by(evidence, query, _server_of(evidence, event_id, first), source)
+    origin = _server_of(evidence, event_id, first)
+    if origin == source:  # the client read both pages first, and delivered afterwards
+        origin = _server_of(evidence, event_id, source)
+    shift = _shifted_by(evidence, query, origin, source)
     if shift is not None:
-        why.append(f"{shift} appeared in between and moved every row behind it by one.")
+        why.append(f"{shift} appeared in between and moved the rows behind.")
         allowed = promised(evidence, "appends", "The log grows while it is read")
         return Proof(why=tuple(why), allowed=allowed, would=would)
     same = tied_with(evidence, event)
@@ -149,9 +167,11 @@ def explain_stuck(
         rows = lines_of(evidence.name(event_id) for event_id in exchange.event_ids) or "no rows"
         why.append(f"Its last request asked for {asked} and got {rows}.")
         if query is not None and _is_all_ties(evidence, exchange, query):
+            count = len(exchange.event_ids)
+            rows_share = "Both rows share" if count == 2 else f"All {count} rows share"
             why.append(
-                f"All {len(exchange.event_ids)} rows share one stamp and fill the page, so a "
-                "request from that stamp on returns them for ever."
+                f"{rows_share} one stamp and fill the page, so a request from that stamp on "
+                "returns them for ever."
             )
             allowed = promised(evidence, "ties", "Any number of events may share a stamp")
             would = (
@@ -164,11 +184,8 @@ def explain_stuck(
 
 
 def _is_all_ties(evidence: Evidence, exchange: Exchange, query: Query) -> bool:
-    """Whether a page is full and holds one stamp only, though it asks by stamp."""
-    stamps = {
-        event.recorded_at
-        for event_id in exchange.event_ids
-        if (event := evidence.log.find(event_id)) is not None
-    }
-    by_stamp = any(condition.field == RECORDED_AT for condition in query.conditions)
-    return len(stamps) == 1 and by_stamp and len(exchange.event_ids) == query.limit
+    """Whether a page is full and holds one stamp only, and that is the one it was asked from."""
+    rows = [evidence.log.find(event_id) for event_id in exchange.event_ids]
+    return len(rows) == query.limit and all(
+        row is not None and _starts_at(query, row) for row in rows
+    )

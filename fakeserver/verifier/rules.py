@@ -105,6 +105,7 @@ def _forbidden_repeats(evidence: Evidence) -> Iterator[tuple[int, int]]:
                 seen[step.event_id] = place
             elif effectively and step.event_id in excused:
                 excused.discard(step.event_id)
+                seen[step.event_id] = place  # a later repeat is one of this, not of the first
             else:
                 yield seen[step.event_id], place
             unsaved.add(step.event_id)
@@ -189,7 +190,7 @@ def out_of_order(evidence: Evidence) -> Iterator[Finding]:
         if later < earlier:
             first = evidence.delivered(before).event_id
             second = evidence.delivered(after).event_id
-            word = "recorded" if order == "recorded" else "with an id"
+            word = "recorded" if order == "recorded" else "with id"
             yield Finding(
                 rule="OUT_OF_ORDER",
                 event_ids=(second, first),
@@ -287,14 +288,28 @@ def illegal_request(evidence: Evidence) -> Iterator[Finding]:
             cause=code,
             steps=(place,),
             message=f"the API refuses what poll {evidence.poll_of[place]} asked: {code}",
-            why=(_request_line(exchange), f"{says}."),
-            would="Send the request as the sentence above says.",
+            why=(_request_line(exchange), f"{_sentence(says)}."),
+            would=_advice(says),
         )
         return
 
 
 def _request_line(exchange: Exchange) -> str:
     return f"{exchange.method} {exchange.target} was answered {exchange.status}."
+
+
+def _sentence(says: str) -> str:
+    """Begin with a capital, unless the first word is the name of a parameter."""
+    first = says.partition(" ")[0]
+    return says if not first.isalpha() else f"{says[:1].upper()}{says[1:]}"
+
+
+def _advice(says: str) -> str:
+    """Return what a refusal advises behind its semicolon, or what always helps."""
+    advice = says.rpartition("; ")[2]
+    if advice == says:
+        return "Send what the sentence above expects."
+    return f"{_sentence(advice)}{'' if advice.endswith('?') else '.'}"
 
 
 def _events(count: int) -> str:

@@ -65,11 +65,13 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     chosen = find_dialect(dialect).profile(profile) if isinstance(profile, str) else profile
     if chosen.dialect != dialect:
         raise UsageError(f"profile {chosen.name!r} belongs to {chosen.dialect!r}, not {dialect!r}")
+    promise = promise or Promise()
+    _check_possible(only or (), chosen, promise)
     with doorkeeper(poll_seconds_max=poll_seconds_max) as keeper:
         return _Search(
             client=client,
             profile=chosen,
-            promise=promise or Promise(),
+            promise=promise,
             seed=seed,
             page_size=page_size,
             hazards=_chosen_hazards(only, without),
@@ -88,6 +90,25 @@ def _chosen_hazards(
     if only is None and not without:
         return None
     return frozenset(only or HAZARD_ODDS) - frozenset(without)
+
+
+def _late_by_ms_max(profile: Profile, promise: Promise) -> int:
+    """The lateness that worlds may have: the promise's, or what the profile documents, ms."""
+    if promise.late_by_ms_max is not None:
+        return promise.late_by_ms_max
+    return find_dialect(profile.dialect).late_by_ms_max(profile.settings_default)
+
+
+def _check_possible(only: Collection[str], profile: Profile, promise: Promise) -> None:
+    """Raise `UsageError` when worlds are to hold only what they can't hold."""
+    dialect = find_dialect(profile.dialect)
+    there = possible(dialect, profile, _late_by_ms_max(profile, promise))
+    for name in only:
+        if name not in there:
+            raise UsageError(
+                f"{name} can't occur: {dialect.name} with profile {profile.name} and this promise "
+                f"rules it out; possible are {', '.join(there)}"
+            )
 
 
 class _Search:
@@ -218,9 +239,7 @@ class _Search:
     def _missed(self) -> tuple[str, ...]:
         """Hazards that could have come up and did not."""
         dialect = find_dialect(self._profile.dialect)
-        late = self._promise.late_by_ms_max
-        if late is None:
-            late = dialect.late_by_ms_max(self._profile.settings_default)
+        late = _late_by_ms_max(self._profile, self._promise)
         ruled_out = set() if self._hazards is None else set(HAZARD_ODDS) - self._hazards
         if not is_built(self._client):
             ruled_out.add("restart")

@@ -1,21 +1,21 @@
 """Makes a broken world small: fewer events, fewer polls, rounder times, as long as it stays broken.
 
 Hypothesis can shrink only choices that it drew itself, and drawing a world through it costs forty
-times as much (ARCHITECTURE.md, "Search"). A world is plain data, so we shrink the data: each pass
-proposes simpler scenarios, and the first one that still breaks the same rule is taken.
+times as much (ARCHITECTURE.md, "Decisions"). A world is plain data, so we shrink the data: each
+pass proposes simpler scenarios, and the first one that still breaks the same rule is taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from itertools import pairwise, product
 
 import msgspec
 
 from fakeserver.clock import HOUR_MS, MINUTE_MS, SECOND_MS, Instant, at
 from fakeserver.dialects import find_dialect
 from fakeserver.errors import ScenarioError
-from fakeserver.scenario import CALM_POLLS_MIN, EventId, LoggedEvent, Poll, Scenario
+from fakeserver.scenario import CALM_POLLS_MIN, PATIENCE_MS, EventId, LoggedEvent, Poll, Scenario
 
 RUNS_MAX = 600
 """Enough for any world we draw; a client that takes a second a world must still come to an end."""
@@ -63,13 +63,22 @@ def shrink(scenario: Scenario, still_broken: Test, *, runs_max: int = RUNS_MAX) 
 
 
 def _changed(scenario: Scenario, **fields: object) -> Iterator[Scenario]:
-    """Yield `scenario` with other fields, unless that contradicts itself or changes nothing."""
+    """Yield `scenario` with other fields, unless that contradicts itself or changes nothing.
+
+    Nor where it would cut the patience at the end short: then a client that is only slow would be
+    accused of what another one lost, and would be still when that is mended.
+    """
     try:
         candidate = msgspec.structs.replace(scenario, **fields)
     except ScenarioError:
         return
-    if candidate != scenario:
+    if candidate != scenario and _patience(candidate) >= _patience(scenario):
         yield candidate
+
+
+def _patience(scenario: Scenario) -> int:
+    """How long the last poll waits after the one before, as far as that matters, ms."""
+    return min(PATIENCE_MS, scenario.polls[-1].starts_at - scenario.polls[-2].starts_at)
 
 
 def _fewer_events(scenario: Scenario) -> Iterator[Scenario]:
@@ -216,8 +225,16 @@ def _shorter_walks(scenario: Scenario) -> Iterator[Scenario]:
     overlap = find_dialect(scenario.dialect).overlap_rows
     for fewer in _without_blocks(scenario, max(1, scenario.page_size - overlap)):
         for without in _changed(scenario, events=fewer):
-            for instant in instants:
-                yield from _shifted(without, after=instant, by=-scenario.request_ms)
+            for instant, by in product(instants, _request_steps(scenario)):
+                yield from _shifted(without, after=instant, by=-by)
+
+
+def _request_steps(scenario: Scenario) -> tuple[int, ...]:
+    """What a request costs, in steps that keep the API's granularity of stamps, ms."""
+    stamp_ms = find_dialect(scenario.dialect).stamp_ms
+    below = scenario.request_ms - scenario.request_ms % stamp_ms
+    steps = dict.fromkeys((scenario.request_ms, below, below + stamp_ms))
+    return tuple(step for step in steps if step)
 
 
 def _instants(scenario: Scenario) -> Iterator[Instant]:

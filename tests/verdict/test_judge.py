@@ -228,4 +228,4 @@ def test_ids_as_text_are_ordered_as_numbers():
     verdict = judge(scenario, swapped, Promise(order="id"))
     assert accused(verdict) == [("OUT_OF_ORDER", None)]
     assert verdict.findings[0].event_ids == ("9", "10")
-    assert "with an id 9, came after e2, with an id 10" in " ".join(verdict.findings[0].why)
+    assert "with id 9, came after e2, with id 10" in " ".join(verdict.findings[0].why)

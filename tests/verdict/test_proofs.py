@@ -88,6 +88,43 @@ def test_a_clamped_limit_is_named_as_the_reason():
     assert "never returns more" not in why
 
 
+def test_who_never_succeeded_is_told_to_read_the_whole_log():
+    why, finding = proof(world([event(2, 1)]), lambda feed: None, "LOST")
+    assert "the client sent no request for rows" in why
+    assert finding.would.startswith("Without created_at_min as long as no poll has succeeded")
+    assert finding.would.endswith("reads e1 in poll 1.")
+
+
+def test_a_page_behind_the_event_says_where_it_stood():
+    def pages(feed):
+        if feed.checkpoint is None:
+            for number in (1, 2, 3):
+                for row in get(feed, {"page": number, "limit": 2}):
+                    feed.deliver(row)
+            feed.save(1)
+
+    rows = [event(2, 1), event(3, 2), event(4, 11), event(5, 12)]
+    verdict = judge(world(rows, request=5), run(world(rows, request=5), pages))
+    loss = next(finding for finding in verdict.findings if finding.rule == "LOST")
+    assert loss.cause == "cut-by-limit"
+    why = " ".join(loss.why)
+    assert "no rows came back, for e3 stood at row 2 by then, before that page" in why
+    assert "never asked again" not in why
+
+
+def test_a_lateness_that_was_asked_for_is_not_laid_to_the_document():
+    def by_largest_id(feed):
+        since = feed.checkpoint or 1
+        for row in get(feed, {"since_id": since, "limit": 10}):
+            feed.deliver(row)
+            feed.save(row["id"])
+
+    scenario = world([event(2, 2, visible=50), event(3, 3)], late=600, polls=(10, 120, 180, 900))
+    _, finding = proof(scenario, by_largest_id, "LOST", Promise(late_by_ms_max=600_000))
+    assert "(--late-by-max)" in finding.allowed
+    assert "PROMISES.md" not in finding.allowed
+
+
 # A repeat
 
 
@@ -118,7 +155,7 @@ def test_twice_in_one_poll():
             feed.save(row["id"])
 
     why, _ = proof(world([event(2, 1)]), stutter, "DUPLICATED")
-    assert "e1 (id 2) was delivered in poll 1 twice." in why
+    assert "e1 (id 2) was delivered twice in poll 1." in why
 
 
 def test_a_shift_is_told_only_of_an_event_that_came_in_between():
@@ -132,7 +169,7 @@ def test_a_shift_is_told_only_of_an_event_that_came_in_between():
     rows = [event(2, 1), event(3, 2), event(4, 3), event(5, 11), event(6, 30)]
     verdict = judge(world(rows, request=2), run(world(rows, request=2), pages))
     repeat = next(finding for finding in verdict.findings if finding.rule == "DUPLICATED")
-    assert repeat.why[-1] == "e4 appeared in between and moved every row behind it by one."
+    assert repeat.why[-1] == "e4 appeared in between and moved the rows behind."
 
     def same_page_twice(feed):
         if feed.checkpoint is None:
@@ -144,6 +181,22 @@ def test_a_shift_is_told_only_of_an_event_that_came_in_between():
     verdict = judge(world(rows), run(world(rows), same_page_twice))
     repeat = next(finding for finding in verdict.findings if finding.rule == "DUPLICATED")
     assert not any("appeared in between" in sentence for sentence in repeat.why)
+
+
+def test_a_shift_is_told_of_a_client_that_reads_all_pages_first():
+    def collect(feed):
+        if feed.checkpoint is None:
+            rows = [row for page in (1, 2) for row in get(feed, {"page": page, "limit": 2})]
+            for row in rows:
+                feed.deliver(row)
+            feed.save(1)
+
+    rows = [event(2, 1), event(3, 2), event(4, 3), event(5, 11), event(6, 30)]
+    verdict = judge(world(rows, request=2), run(world(rows, request=2), collect))
+    repeat = next(finding for finding in verdict.findings if finding.rule == "DUPLICATED")
+    assert repeat.why[-1] == "e4 appeared in between and moved the rows behind."
+    assert repeat.would == "Drop, by id, what this poll has read already."
+    assert '"appends"' in repeat.allowed
 
 
 def test_a_tie_is_told_where_the_page_started_at_it():

@@ -87,6 +87,14 @@ def test_only_names_what_may_be_planted():
     assert not (set(HAZARD_ODDS) - {"exact-multiple-of-limit"}) & set(verdict.not_exercised)
 
 
+@pytest.mark.parametrize(
+    ("dialect", "hazard"), [("saleschannel", "late-visible"), ("haravan", "zone-shift")]
+)
+def test_only_refuses_what_can_not_occur(dialect, hazard):
+    with pytest.raises(UsageError, match=f"{hazard} can't occur: {dialect} with profile default"):
+        verify(DOCUMENTS[dialect], dialect=dialect, only=[hazard])
+
+
 def test_without_names_what_may_not():
     everything = found(by_id, promise=PROMPT, examples=40)
     assert everything.exercised["crash-before-save"]

@@ -5,16 +5,16 @@ from functools import lru_cache
 import msgspec
 import pytest
 
-from fakeserver.clock import MINUTE_MS, SECOND_MS
+from fakeserver.clock import HOUR_MS, MINUTE_MS, SECOND_MS, at
 from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.generate import generate_scenario
-from fakeserver.scenario import CALM_POLLS_MIN, Scenario
+from fakeserver.scenario import CALM_POLLS_MIN, PATIENCE_MS, Scenario
 from fakeserver.verifier import shrink as module
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.runner import run
 from fakeserver.verifier.shrink import NOON, PASSES, RUNS_MAX, shrink
 
-from .worlds import event, ms, poll, world
+from .worlds import event, get, ms, poll, world
 
 
 def breaks(scenario, client):
@@ -312,3 +312,31 @@ def test_stamps_keep_the_granularity_of_the_api():
     rows = [event(2, 1), event(3, 5)]
     for candidate in proposals("_rounder_gaps", world(rows, polls=(10.5, 120, 180, 240))):
         assert all(e.recorded_at % SECOND_MS == 0 for e in candidate.events)
+
+
+def holds_back(feed):
+    """Right, and slow: it delivers what is half an hour old."""
+    seen = set(feed.checkpoint or ())
+    rows = get(feed, {"since_id": 1, "limit": 50})
+    old = int(feed.now().timestamp()) - HOUR_MS // 2_000
+    for row in rows:
+        if row["id"] not in seen and at(row["created_at"]) <= old * SECOND_MS:
+            feed.deliver(row)
+            seen.add(row["id"])
+    feed.save(sorted(seen))
+
+
+def test_shrinking_leaves_a_slow_client_its_patience():
+    """Else a world that shows one client's fault would accuse another that is only slow."""
+    scenario = world([event(2, 1)], polls=(10, 120, 180, 240, 240 + PATIENCE_MS // 1000))
+    assert breaks(scenario, holds_back) is None
+
+    def never(feed):
+        get(feed, {"since_id": 1})
+
+    how = breaks(scenario, never)
+    assert how == ("LOST", "served-not-delivered")
+    small = shrink(scenario, lambda candidate: breaks(candidate, never) == how)
+    assert len(small.polls) == CALM_POLLS_MIN
+    assert small.polls[-1].starts_at - small.polls[-2].starts_at >= PATIENCE_MS
+    assert breaks(small, holds_back) is None

@@ -70,17 +70,24 @@ def _cut(query: Query) -> str:
 
 
 def remedy(
-    scenario: Scenario, event: LoggedEvent, asked_from: Instant, settings: Settings
+    scenario: Scenario, event: LoggedEvent, asked_from: Instant | None, settings: Settings
 ) -> Remedy | None:
     """Return the request that reads the missed `event` in a later poll, or None if there is none.
 
-    `asked_from` is the start (ms) of the last successful poll before the event became visible.
+    `asked_from` is the start (ms) of the last successful poll before the event became visible, or
+    None where there was none: then the whole log is to be read.
     An event that was not visible then is at most the promised lateness older, so a window that
     starts that much earlier contains it, and a walk by id through the window arrives at it.
     """
     ask = _window_ask(scenario, event, asked_from, settings)
     if ask is None:
         return None
+    if asked_from is None:
+        return Remedy(
+            ask=ask,
+            says="Without created_at_min as long as no poll has succeeded, paging by since_id from "
+            f"{FIRST_ID} on",
+        )
     late = scenario.late_by_ms_max
     back = f" - {duration_text(late)}" if late else ""
     return Remedy(
@@ -91,7 +98,7 @@ def remedy(
 
 
 def _window_ask(
-    scenario: Scenario, event: LoggedEvent, asked_from: Instant, settings: Settings
+    scenario: Scenario, event: LoggedEvent, asked_from: Instant | None, settings: Settings
 ) -> Ask | None:
     """Build the page of the walk that holds `event`, and try it: an advice must be right.
 
@@ -101,8 +108,10 @@ def _window_ask(
     cap = settings["limit_max"]
     limit = scenario.page_size if cap is None else min(scenario.page_size, int(cap))
     try:
-        low = as_datetime(asked_from - scenario.late_by_ms_max)
-        created_at_min = shop_minute(low, str(settings["shop_zone"]))
+        created_at_min = None
+        if asked_from is not None:
+            low = as_datetime(asked_from - scenario.late_by_ms_max)
+            created_at_min = shop_minute(low, str(settings["shop_zone"]))
         window = parse(_page_ask(created_at_min, FIRST_ID, limit), settings)
     except (OverflowError, Refused):  # a window before the year 1, or beyond what the server takes
         return None
@@ -115,6 +124,7 @@ def _window_ask(
     return ask if any(row.id == event.id for row in rows) else None
 
 
-def _page_ask(created_at_min: str, since_id: int, limit: int) -> Ask:
-    query = {"created_at_min": created_at_min, "since_id": since_id, "limit": limit}
+def _page_ask(created_at_min: str | None, since_id: int, limit: int) -> Ask:
+    window = {} if created_at_min is None else {"created_at_min": created_at_min}
+    query = {**window, "since_id": since_id, "limit": limit}
     return Ask(path=LIST_PATH, query=urlencode(query), headers={"authorization": f"Bearer {TOKEN}"})

@@ -60,27 +60,32 @@ def list_ask(*, since: Instant, limit: int, encoding: str = "both") -> Ask:
 def remedy(
     scenario: Scenario,
     event: LoggedEvent,
-    asked_from: Instant,
+    asked_from: Instant | None,
     settings: Settings,
 ) -> Remedy | None:
     """Return the request that reads `event` in a later poll: look back from the last poll's start.
 
     `asked_from` is the start of the last successful poll before the event was visible (theorem T2:
-    a look-back anchored at that start, as long as the promised lateness, is complete). There is
+    a look-back anchored at that start, as long as the promised lateness, is complete), or None
+    where there was none: then the whole log is to be read. There is
     none for an event older than that, nor for one among more equal stamps than a page may hold.
     """
     back = scenario.late_by_ms_max
     cap = settings["limit_max"]
     limit = max(2, len(scenario.events) + 1)
     limit = limit if cap is None else min(limit, int(cap))
-    since = _page_start(scenario, event, max(INSTANT_MIN, asked_from - back), limit)
+    low = INSTANT_MIN if asked_from is None else max(INSTANT_MIN, asked_from - back)
+    since = _page_start(scenario, event, low, limit)
     if since is None:
         return None
     span = f" - {duration_text(back)}" if back else ""
+    start = f"(start of the last successful poll{span})"
+    if asked_from is None:
+        start = "a date far in the past, as long as no poll has succeeded"
     return Remedy(
         ask=list_ask(since=since, limit=limit, encoding=str(settings["encodings"])),
-        says=f"createdAt gte (start of the last successful poll{span}), walked with a limit above "
-        "the largest group of equal createdAt, and dropping ids already delivered",
+        says=f"createdAt gte {start}, walked with a limit above the largest group of equal "
+        "createdAt, and dropping ids already delivered",
     )
 
 

@@ -21,7 +21,7 @@ from fakeserver.history import (
     Saved,
     Slept,
 )
-from fakeserver.scenario import LoggedEvent
+from fakeserver.scenario import EventId, LoggedEvent, Scenario
 from fakeserver.verifier.evidence import Evidence, PollView
 from fakeserver.verifier.hazards import exercised
 
@@ -34,7 +34,10 @@ ROWS_SHOWN_MAX = 12
 """Rows of one page that are named; the rest is counted."""
 EXCHANGES_SHOWN_MAX = 6
 """Different requests of one poll that are shown; of a long walk the first few tell the story."""
-EVENTS_SHOWN_MAX = 40
+EVENTS_SHOWN_MAX = 12
+"""Up to so many events have a line each; of more, those do that the finding is about."""
+FOLDED_EVENTS_MIN = 3
+"""Fewer in a row are not worth folding."""
 CHECKPOINT_CHARS_MAX = 40
 LABEL_WIDTH = 9
 
@@ -44,8 +47,9 @@ def verdict_text(verdict: Verdict, *, width: int = 100) -> str:
     lines = [*_headline(verdict, width), ""]
     if verdict.findings and verdict.scenario is not None:
         evidence = Evidence(verdict.scenario, verdict.history, verdict.promise)
-        lines += [*_timeline(evidence, width), ""]
+        lines += [*_timeline(evidence, verdict.findings[0], width), ""]
         lines += _explanation(verdict.findings[0], width)
+        lines += _paragraph("Switches", _switches(verdict.scenario), width)
         lines += _others(verdict.findings[1:], width)
         lines += _paragraph(
             "Hazards", f"in this world: {', '.join(exercised(evidence)) or 'none'}.", width
@@ -57,6 +61,12 @@ def verdict_text(verdict: Verdict, *, width: int = 100) -> str:
     if verdict.replay:
         lines += [f"  {'Replay':<{LABEL_WIDTH}}{verdict.replay}"]
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _switches(scenario: Scenario) -> str | None:
+    """Name the switches that are not at their default: after shrinking, those that matter."""
+    pairs = [f"{name}={value}" for name, value in sorted(scenario.settings.items())]
+    return f"{', '.join(pairs)} (fakeserver explain NAME)." if pairs else None
 
 
 def plain(text: str) -> str:
@@ -78,18 +88,21 @@ def _headline(verdict: Verdict, width: int) -> Iterator[str]:
         finding = verdict.findings[0]
         left = plain(f"BROKEN  {finding.rule}  {finding.message}")
     elif verdict.outcome == "kept":
-        worlds = "1 world" if verdict.examples == 1 else f"{verdict.examples} worlds"
-        left = f"KEPT  the promise held in {worlds}"
+        left = f"KEPT  the promise held in {_worlds(verdict)}"
+    elif verdict.exercised and verdict.examples:
+        left = f"INCONCLUSIVE  not finished; the promise held in {_worlds(verdict)} so far"
     else:
         left = "INCONCLUSIVE  nothing was proved"
     parts = [verdict.dialect, f"profile {verdict.profile}", verdict.promise.delivery]
     if verdict.promise.order != "none":
         parts.append(f"order {verdict.promise.order}")
+    if verdict.promise.late_by_ms_max is not None:
+        parts.append(f"late by up to {duration_text(verdict.promise.late_by_ms_max)}")
     if verdict.seed is not None:
         parts.append(f"seed {verdict.seed}")
     if verdict.found_at is not None:
         parts.append(f"example {verdict.found_at}")
-    if verdict.shrunk_from is not None:
+    if verdict.shrunk_from is not None and verdict.shrunk_from > _events_in(verdict):
         events = "event" if verdict.shrunk_from == 1 else "events"
         parts.append(f"shrunk from {verdict.shrunk_from} {events}")
     right = " · ".join(parts)
@@ -100,6 +113,14 @@ def _headline(verdict: Verdict, width: int) -> Iterator[str]:
         yield from textwrap.wrap(right, width, initial_indent="        ", subsequent_indent=" " * 8)
 
 
+def _worlds(verdict: Verdict) -> str:
+    return "1 world" if verdict.examples == 1 else f"{verdict.examples} worlds"
+
+
+def _events_in(verdict: Verdict) -> int:
+    return 0 if verdict.scenario is None else len(verdict.scenario.events)
+
+
 class _Entry(msgspec.Struct, frozen=True):
     """One line of the timeline: when, a label such as ``poll 1``, and what happened."""
 
@@ -108,8 +129,8 @@ class _Entry(msgspec.Struct, frozen=True):
     text: str
 
 
-def _timeline(evidence: Evidence, width: int) -> Iterator[str]:
-    entries = [*_event_entries(evidence), *_poll_entries(evidence)]
+def _timeline(evidence: Evidence, finding: Finding, width: int) -> Iterator[str]:
+    entries = [*_event_entries(evidence, finding), *_poll_entries(evidence)]
     entries.sort(key=lambda entry: entry.at)
     first = entries[0].at if entries else 0
     label_width = max((len(entry.label) for entry in entries), default=0)
@@ -127,22 +148,56 @@ def _timeline(evidence: Evidence, width: int) -> Iterator[str]:
         )
 
 
-def _event_entries(evidence: Evidence) -> Iterator[_Entry]:
-    events = evidence.scenario.events
-    for event in events[:EVENTS_SHOWN_MAX]:
-        name = evidence.name(event.id)
-        if event.recorded_at is None or event.recorded_at > event.visible_at:
-            stamp = "no stamp" if event.recorded_at is None else clock_text(event.recorded_at)
-            yield _Entry(event.visible_at, "", f"{name} visible, stamped {stamp}")
-        elif event.late_by_ms:
-            hidden = duration_text(event.late_by_ms)
-            yield _Entry(event.recorded_at, "", f"{_recorded(name, event)}, hidden for {hidden}")
-            yield _Entry(event.visible_at, "", f"{name} visible")
-        else:
-            yield _Entry(event.recorded_at, "", f"{_recorded(name, event)} and visible")
-    if len(events) > EVENTS_SHOWN_MAX:
-        rest = events[EVENTS_SHOWN_MAX:]
-        yield _Entry(rest[0].visible_at, "", f"… and {len(rest)} more events, up to e{len(events)}")
+def _event_entries(evidence: Evidence, finding: Finding) -> Iterator[_Entry]:
+    """Show each event of a small world; of a large one those that matter, and the rest in runs."""
+    told = _told(evidence, finding)
+    for is_told, run in groupby(evidence.scenario.events, key=lambda event: event.id in told):
+        events = list(run)
+        if is_told or len(events) < FOLDED_EVENTS_MIN:
+            for event in events:
+                yield from _entries_of_event(evidence, event)
+            continue
+        first, last = evidence.name(events[0].id), evidence.name(events[-1].id)
+        hidden = sum(event.late_by_ms > 0 for event in events)
+        until = clock_text(max(_shown_at(event) for event in events))
+        seen = f", {hidden} of them hidden for a while" if hidden else " and visible"
+        yield _Entry(_shown_at(events[0]), "", f"{first} to {last} recorded{seen}, until {until}")
+
+
+def _told(evidence: Evidence, finding: Finding) -> set[EventId]:
+    """Choose the events worth a line: all of a few, else those of the finding and their like."""
+    ids = [event.id for event in evidence.scenario.events]
+    if len(ids) <= EVENTS_SHOWN_MAX:
+        return set(ids)
+    named = list(finding.event_ids[:FOLDED_EVENTS_MIN])
+    for place in finding.steps:
+        step = evidence.history[place]
+        if isinstance(step, Exchange):
+            named += [*step.event_ids[:1], *step.event_ids[-1:]]
+    places = [ids.index(event_id) for event_id in named if event_id in ids]
+    return {
+        ids[near]
+        for place in places
+        for near in range(max(0, place - 1), place + 2)
+        if near < len(ids)
+    }
+
+
+def _shown_at(event: LoggedEvent) -> Instant:
+    return event.visible_at if event.recorded_at is None else event.recorded_at
+
+
+def _entries_of_event(evidence: Evidence, event: LoggedEvent) -> Iterator[_Entry]:
+    name = evidence.name(event.id)
+    if event.recorded_at is None or event.recorded_at > event.visible_at:
+        stamp = "no stamp" if event.recorded_at is None else clock_text(event.recorded_at)
+        yield _Entry(event.visible_at, "", f"{name} visible, stamped {stamp}")
+    elif event.late_by_ms:
+        hidden = duration_text(event.late_by_ms)
+        yield _Entry(event.recorded_at, "", f"{_recorded(name, event)}, hidden for {hidden}")
+        yield _Entry(event.visible_at, "", f"{name} visible")
+    else:
+        yield _Entry(event.recorded_at, "", f"{_recorded(name, event)} and visible")
 
 
 def _recorded(name: str, event: LoggedEvent) -> str:
