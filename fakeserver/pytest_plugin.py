@@ -60,6 +60,7 @@ def fake_server(
     application: `fakeserver.doors` lead into it without a socket, ``fakeserver.doors.live`` gives
     it one.
     """
+    __tracebackhide__ = True
     marker = request.node.get_closest_marker(MARKER)
     if marker is None:
         return fake_server_factory()
@@ -73,7 +74,7 @@ def fake_server(
         raise pytest.UsageError(
             f"@pytest.mark.{MARKER} takes what fakeserver.generate_scenario takes, or scenario=; "
             f"got {', '.join(marker.kwargs)} ({error})"
-        ) from error
+        ) from None
 
 
 @pytest.fixture(scope="session")

@@ -26,10 +26,7 @@ def span(ms: int | None) -> str | None:
     """Write a span as `Duration` reads it, in the largest unit that needs no fraction."""
     if ms is None:
         return None
-    name, size = max(
-        ((name, size) for name, size in UNITS_MS.items() if ms % size == 0),
-        key=lambda unit: unit[1] if ms else -unit[1],
-    )
+    name, size = [unit for unit in UNITS_MS.items() if ms % unit[1] == 0][-1 if ms else 1]
     return f"{ms // size}{name}"
 
 

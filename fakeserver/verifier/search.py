@@ -66,6 +66,7 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     if chosen.dialect != dialect:
         raise UsageError(f"profile {chosen.name!r} belongs to {chosen.dialect!r}, not {dialect!r}")
     promise = promise or Promise()
+    hazards = _chosen_hazards(only, without)
     _check_possible(only or (), chosen, promise)
     with doorkeeper(poll_seconds_max=poll_seconds_max) as keeper:
         return _Search(
@@ -74,7 +75,7 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
             promise=promise,
             seed=seed,
             page_size=page_size,
-            hazards=_chosen_hazards(only, without),
+            hazards=hazards,
             keeper=keeper,
         ).run(examples, progress)
 

@@ -86,13 +86,16 @@ def deaf(feed):
             pass
 
 
+caught = []
+
+
 def deaf_but_quick(feed):
-    open("started", "w").close()
-    for _ in range(4):
+    if not caught:
         try:
-            time.sleep(0.05)
-        except BaseException:
-            pass
+            open("started", "w").close()
+            time.sleep(25)
+        except BaseException as error:
+            caught.append(error)
     right(feed)
 
 
@@ -330,7 +333,7 @@ def test_the_replay_line_carries_the_promise(tmp_path):
     done = fakeserver("verify", *options, *arguments, cwd=tmp_path)
     replay = json.loads(done.stdout)["replay"]
     assert re.fullmatch(
-        r"fakeserver replay --delivery at-least-once --order id --late-by-max 90000ms "
+        r"fakeserver replay --delivery at-least-once --order id --late-by-max 90s "
         r"\.fakeserver/\S+\.json 'my clients\.py:wrong'",
         replay,
     )
