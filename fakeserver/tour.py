@@ -14,7 +14,7 @@ DIALECT_DEFAULT = "saleschannel"
 
 
 def tour(dialect: str, say: Callable[[str], None], *, width: int = 100) -> bool:
-    """Verify the dialect's document client and its reference client, telling `say` about it.
+    """Verify the dialect's document client and its reference client, telling `say` by paragraphs.
 
     Returns whether both verdicts are as announced: the first ``broken``, the second ``kept``.
     """

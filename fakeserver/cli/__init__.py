@@ -254,9 +254,11 @@ def explain(name: str | None) -> None:
 def tour(dialect: str) -> None:
     """Show what the tool is for: a document's own algorithm broken, a right client kept."""
     Interrupt()
-    if not run_tour(
-        dialect, lambda text: print_report(text, sys.stdout), width=width_of(sys.stdout)
-    ):
+
+    def say(paragraph: str) -> None:
+        print_report(f"{paragraph}\n", sys.stdout)
+
+    if not run_tour(dialect, say, width=width_of(sys.stdout)):
         raise SystemExit(3)
 
 

@@ -388,6 +388,8 @@ def test_the_tour_is_as_announced(folder, dialect):
         "BROKEN",
         "KEPT",
     ]
+    for start in ("1. ", "BROKEN", "2. ", "KEPT", "Both verdicts"):
+        assert f"\n\n{start}" in done.stdout, "a blank line stands between paragraphs"
 
 
 def test_explain_knows_every_name(folder, monkeypatch, capsys):
