@@ -21,10 +21,8 @@ from fakeserver.profile import SwitchValue
 
 EventId = int | str
 
-FORMAT = 1
-"""Raised when an older file can no longer be read."""
 EVENTS_MAX = 100_000
-"""A world is run whole for every example; longer logs belong to `fakeserver serve`."""
+"""A world is run whole for every example; a longer log would show nothing more."""
 POLLS_MAX = 10_000
 """A day of polls ten seconds apart fits."""
 CALM_POLLS_MIN = 3
@@ -80,10 +78,11 @@ class Poll(
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that will happen in one world.
 
-    `events` stand in the order in which they were appended to the log. `polls[:calm_from]` are the
-    storm, the rest the calm. Each answered request costs `request_ms`. `page_size` is what the
-    client is told to ask for. `late_by_ms_max` is the lateness that the server promises to keep.
-    `origin` says where the scenario comes from, for people.
+    `format` is raised when older files can no longer be read. `events` stand in the order in which
+    they were appended to the log. `polls[:calm_from]` are the storm, the rest the calm. Each
+    answered request costs `request_ms`. `page_size` is what the client is told to ask for.
+    `late_by_ms_max` is the lateness that the server promises to keep. `origin` says where the
+    scenario comes from, for people.
     """
 
     format: Literal[1] = 1
