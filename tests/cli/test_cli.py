@@ -605,6 +605,11 @@ def test_progress_is_shown_on_a_terminal_and_wiped(folder):
 # Ctrl-C, and readers who go away
 
 
+def hear_ctrl_c():
+    """A run in the background has SIGINT ignored, and its children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextlib.contextmanager
 def started(*arguments: str, cwd: Path):
     """A process that has begun its first poll."""
@@ -616,6 +621,7 @@ def started(*arguments: str, cwd: Path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
+        preexec_fn=hear_ctrl_c,
     ) as process:
         while not (cwd / "started").exists():
             assert process.poll() is None, process.communicate()
@@ -714,6 +720,7 @@ assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
+        preexec_fn=hear_ctrl_c,
         cwd=folder,
         env=environment(),
         capture_output=True,

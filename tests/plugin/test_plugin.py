@@ -272,7 +272,14 @@ def test_ctrl_c_ends_the_session(pytester: pytest.Pytester):
         """
     )
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(path)]
-    with subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        cwd=pytester.path,
+        stdout=subprocess.PIPE,
+        text=True,
+        # A run in the background has SIGINT ignored, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
         while not (pytester.path / "started").exists():
             assert process.poll() is None
             time.sleep(0.02)
