@@ -83,6 +83,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     answered request costs `request_ms`. `page_size` is what the client is told to ask for.
     `late_by_ms_max` is the lateness that the server promises to keep. `origin` says where the
     scenario comes from, for people.
+
+    A scenario without polls is *open*: a client that nobody here calls asks whenever it likes, as
+    with a server that is left running.
     """
 
     format: Literal[1] = 1
@@ -107,13 +110,18 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ScenarioError(f"the scenario contradicts itself:{shown}{rest}")
 
     @property
+    def is_open(self) -> bool:
+        """Whether it has no polls of its own: somebody else plays it."""
+        return not self.polls
+
+    @property
     def calm_at(self) -> Instant:
-        """When the first calm poll starts."""
+        """When the first calm poll starts; an open scenario has none."""
         return self.polls[self.calm_from].starts_at
 
     @property
     def ends_at(self) -> Instant:
-        """When the last poll starts."""
+        """When the last poll starts; an open scenario has none."""
         return self.polls[-1].starts_at
 
     def event(self, event_id: EventId) -> LoggedEvent:
@@ -189,6 +197,10 @@ def _bad_polls(scenario: Scenario) -> Iterator[str]:
     polls = scenario.polls
     if len(polls) > POLLS_MAX:
         yield f"expected at most {POLLS_MAX} polls, got {len(polls)}"
+    if scenario.is_open:
+        if scenario.calm_from:
+            yield f"without polls there is no calm: calm_from must be 0, got {scenario.calm_from}"
+        return
     if not 0 <= scenario.calm_from <= len(polls) - CALM_POLLS_MIN:
         yield (
             f"the calm needs {CALM_POLLS_MIN} polls or more: calm_from is {scenario.calm_from}, "

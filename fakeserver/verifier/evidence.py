@@ -71,8 +71,13 @@ class Evidence:
 
     @cached_property
     def is_complete(self) -> bool:
-        """Whether every poll of the scenario was played to an end of the client's own."""
-        if not self.polls or self.polls[-1].number != len(self.scenario.polls):
+        """Whether every poll of the scenario was played to an end of the client's own.
+
+        An open scenario has no plan to be held against; there the last poll must have ended.
+        """
+        if not self.polls:
+            return False
+        if not self.scenario.is_open and self.polls[-1].number != len(self.scenario.polls):
             return False
         ended = self.polls[-1].ended
         return ended is not None and ended.ending in ("returned", "slept", "raised")
@@ -115,8 +120,8 @@ class Evidence:
         ]
 
     def in_calm(self, poll_number: int) -> bool:
-        """Whether that poll (from 1) belongs to the calm."""
-        return poll_number > self.scenario.calm_from
+        """Whether that poll (from 1) belongs to the calm; an open scenario has none."""
+        return not self.scenario.is_open and poll_number > self.scenario.calm_from
 
     def query(self, exchange: Exchange) -> Query | None:
         """What a request meant, or None for one that was refused."""

@@ -145,10 +145,12 @@ def _strange(evidence: Evidence, place: int, step: AnyStep) -> str | None:
 def _strange_start(evidence: Evidence, place: int, step: PollStarted) -> str | None:
     polls = evidence.scenario.polls
     expected = evidence.poll_of[place - 1] + 1 if place else 1
-    if step.poll > len(polls):
+    if step.poll > len(polls) and not evidence.scenario.is_open:
         return f"starts poll {step.poll} of {len(polls)}"
     if step.poll != expected:
         return f"starts poll {step.poll}, but poll {expected} comes next"
+    if evidence.scenario.is_open:
+        return None
     if step.at < polls[step.poll - 1].starts_at:
         return f"starts poll {step.poll} before its time"
     return None

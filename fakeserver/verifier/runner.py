@@ -17,6 +17,7 @@ from fakeserver.errors import (
     FeedClosed,
     HarnessError,
     RunStopped,
+    UsageError,
 )
 from fakeserver.history import (
     OVERRAN,
@@ -97,14 +98,20 @@ def run(scenario: Scenario, client: Client, *, keeper: Doorkeeper | None = None)
     """Run `client` through `scenario` and return the history.
 
     An exception of the client ends its poll and is recorded, never raised; Ctrl-C is passed on, and
-    so is a `UsageError` for a feed that is used wrongly. Raises `ClientNotFound` for what can't be
-    run, and `HarnessError` for a slip of the fake, whatever the client made of it.
+    so is a `UsageError` for a feed that is used wrongly. Raises `UsageError` for an open scenario,
+    `ClientNotFound` for what can't be run, and `HarnessError` for a slip of the fake, whatever the
+    client made of it.
 
     After a poll that took too much real time the same `keeper` runs nothing more: it returns that
     history for that scenario, an empty one for others. So nobody waits a minute for each of the
     worlds that the shrinker proposes.
     """
     check_client(client)
+    if scenario.is_open:
+        raise UsageError(
+            "expected a scenario with polls, got an open one: nothing in it says when to call the "
+            "client; serve it with 'fakeserver serve --scenario FILE', or add polls"
+        )
     if keeper is None:
         with doorkeeper() as own:
             return run(scenario, client, keeper=own)

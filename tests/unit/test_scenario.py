@@ -104,7 +104,7 @@ CONTRADICTIONS = [
     ({"calm_from": 2}, "the calm needs 3 polls or more: calm_from is 2, and there are 4 polls"),
     ({"calm_from": -1}, "calm_from is -1"),
     ({"calm_from": 99}, "calm_from is 99"),
-    ({"polls": ()}, "calm_from is 1, and there are 0 polls"),
+    ({"polls": ()}, "without polls there is no calm: calm_from must be 0, got 1"),
     ({"polls": polls(NOON, NOON + 1)}, "calm_from is 1, and there are 2 polls"),
     ({"polls": polls(NOON - 1, *LATER[1:])}, "the first poll starts before the scenario does"),
     ({"polls": polls(*LATER[:2], *LATER[1:])}, "polls start one after the other, but "
