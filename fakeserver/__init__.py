@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fakeserver.app import FakeServer
     from fakeserver.errors import ContractBroken
+    from fakeserver.fault import Fault
     from fakeserver.generate import generate_scenario
     from fakeserver.profile import Profile
     from fakeserver.scenario import LoggedEvent, Scenario
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ContractBroken": "fakeserver.errors",
     "FakeServer": "fakeserver.app",
+    "Fault": "fakeserver.fault",
     "Feed": "fakeserver.verifier.feed",
     "LoggedEvent": "fakeserver.scenario",
     "Profile": "fakeserver.profile",
@@ -37,6 +39,7 @@ _HOMES = {
 __all__ = [
     "ContractBroken",
     "FakeServer",
+    "Fault",
     "Feed",
     "LoggedEvent",
     "Profile",

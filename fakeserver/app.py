@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from werkzeug.http import http_date
-from werkzeug.wrappers import Response
+from werkzeug.http import HTTP_STATUS_CODES, http_date
+from werkzeug.wsgi import get_host
 
-from fakeserver.clock import Instant, as_datetime
-from fakeserver.dialects.base import TOKEN, Ask
+from fakeserver.armed_faults import Outcome
+from fakeserver.clock import SECOND_MS, Instant, as_datetime
+from fakeserver.dialects.base import TOKEN, Answer, Ask
 from fakeserver.errors import HarnessError
-from fakeserver.history import History
+from fakeserver.fault import Fault
+from fakeserver.history import Exchange, History
 from fakeserver.scenario import Scenario
 from fakeserver.world import World
 
@@ -22,6 +25,26 @@ if TYPE_CHECKING:
 
 ORIGIN = "http://fakeserver.test"
 """The address of a fake without a socket; `.test` is reserved, so it never leads anywhere."""
+
+
+EXCHANGE = "fakeserver.exchange"
+"""In the environ: the `Exchange` that was recorded for this request, set by the application."""
+WORLD = "fakeserver.world"
+"""In the environ: the `World` that answered it, set by the application."""
+TIMEOUT_MS = "fakeserver.timeout_ms"
+"""In the environ, set by a door without a socket: how long its client waits, ms; else for ever."""
+HOLD = "fakeserver.hold"
+"""In the environ, set by a live server: ``hold(ms)`` really waits, up to a bound of the server.
+
+It returns False where it finds that the client has gone meanwhile."""
+
+
+class ConnectionDropped(ConnectionResetError):  # noqa: N818 - what happened, to no fault of ours
+    """No answer comes: whoever serves the application closes the connection."""
+
+
+class AnswerTimedOut(TimeoutError):  # noqa: N818
+    """The client has gone: it did not wait for this answer."""
 
 
 class FakeServer:
@@ -33,6 +56,7 @@ class FakeServer:
         server = FakeServer(generate_scenario(dialect="haravan", seed=7))
         page = requests_session(server).get(server.url("/com/events.json")).json()
 
+    It plays a scenario in a world of its own, or a world that is given to it.
     `token` is the bearer token that it accepts. The time in its ``Date`` header is simulated.
     `failure` is the first error of its own, or None. A client only sees a request fail, and may
     well go on; whoever judges it must look here, for the client is not to blame.
@@ -40,8 +64,8 @@ class FakeServer:
 
     token = TOKEN
 
-    def __init__(self, scenario: Scenario) -> None:
-        self.world = World(scenario)
+    def __init__(self, scenario: Scenario | World) -> None:
+        self.world = scenario if isinstance(scenario, World) else World(scenario)
         self.failure: HarnessError | None = None
 
     def url(self, path: str) -> str:
@@ -67,16 +91,36 @@ class FakeServer:
         """Let simulated time pass, in seconds, and return the new instant in ms."""
         return self.world.advance(round(seconds * 1000))
 
+    def arm(self, *faults: Fault) -> None:
+        """Let something go wrong with the next requests, in place of what was armed before.
+
+        Each fault says which of them it hits, counted from now; without any, all is well again::
+
+            server.arm(Fault(kind="server-error", status=503, retry_after_s=2, times=3))
+            server.arm(Fault(kind="slow-answer", ms=9_000), Fault(kind="truncated-body", nth=3))
+            server.arm()
+
+        Through a door without a socket a slow answer costs simulated time, and the time-out of the
+        client counts in that. A live server really waits, up to a bound of its own. Raises
+        `ScenarioError` for too many faults.
+        """
+        self.world.arm(faults)
+
+    @property
+    def armed(self) -> tuple[tuple[Fault, int | None], ...]:
+        """The faults that can still hit, and how many requests each; None: without end."""
+        return self.world.armed
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request, as WSGI asks. Raises `HarnessError` for any slip of ours."""
+        """Answer one request, as WSGI asks.
+
+        Raises `HarnessError` for any slip of ours; and `ConnectionDropped` or `AnswerTimedOut`
+        where a fault lets no answer come: the door or server closes the connection, or raises what
+        its library raises.
+        """
         try:
-            answer, at = self.world.ask(_read(environ))
-            response = Response(
-                answer.body,
-                status=answer.status,
-                content_type="application/json; charset=utf-8",
-                headers=[("Date", http_date(as_datetime(at))), *answer.headers],
-            )
+            outcome, exchange = self._ask(environ)
+            status, headers = _head(outcome.answer, exchange.at, environ)
         except Exception as error:
             failure = HarnessError(
                 f"the fake failed to answer {environ['REQUEST_METHOD']} "
@@ -84,7 +128,59 @@ class FakeServer:
             )
             self.failure = self.failure or failure
             raise failure from error
-        return response(environ, start_response)
+        environ[EXCHANGE] = exchange
+        environ[WORLD] = self.world
+        if outcome.ending == "dropped":
+            raise ConnectionDropped("the connection was dropped, as a fault asks for")
+        if outcome.ending == "timed-out":
+            raise AnswerTimedOut(f"the client gave up after {outcome.wait_ms} ms")
+        start_response(status, headers)
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return ()
+        body = outcome.answer.body
+        # What is missing of a cut body, the length in the headers tells.
+        return (body[: len(body) // 2] if outcome.ending == "cut" else body,)
+
+    def _ask(self, environ: WSGIEnvironment) -> tuple[Outcome, Exchange]:
+        """Ask the world and wait where the door can wait."""
+        ask = _read(environ)
+        timeout_ms, hold = environ.get(TIMEOUT_MS), environ.get(HOLD)
+        outcome, exchange = self.world.ask(ask, timeout_ms=timeout_ms, may_leave=hold is not None)
+        if hold is not None and outcome.wait_ms:
+            has_left = hold(outcome.wait_ms) is False
+            return self.world.wait_over(ask, outcome, exchange, has_left=has_left)
+        return outcome, exchange
+
+
+def _head(
+    answer: Answer, at: Instant, environ: WSGIEnvironment
+) -> tuple[str, list[tuple[str, str]]]:
+    """Return the status and the headers that go before an answer."""
+    # Without an object for it: that took longer than finding the answer.
+    return f"{answer.status} {HTTP_STATUS_CODES[answer.status]}", [
+        ("Content-Type", "application/json; charset=utf-8"),
+        ("Content-Length", str(len(answer.body))),
+        ("Date", _date(at // SECOND_MS)),
+        *answer.headers,
+        *_link_header(answer, environ),
+    ]
+
+
+@lru_cache(maxsize=16)
+def _date(seconds: int) -> str:
+    """Write an instant, in seconds since the epoch, as HTTP does."""
+    return http_date(as_datetime(seconds * SECOND_MS))
+
+
+def _link_header(answer: Answer, environ: WSGIEnvironment) -> list[tuple[str, str]]:
+    """Write the links of an answer, if it has any, as addresses of the path that was asked for."""
+    if not answer.links:
+        return []
+    mount = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"))
+    path = quote(environ.get("PATH_INFO", "").encode("latin-1"))
+    address = f"{environ['wsgi.url_scheme']}://{quote(get_host(environ), safe=':[]')}{mount}{path}"
+    links = (f'<{address}?{query}>; rel="{rel}"' for rel, query in answer.links)
+    return [("link", ", ".join(links))]
 
 
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
@@ -110,4 +206,6 @@ def _read(environ: WSGIEnvironment) -> Ask:
         query=_NOT_UTF8.sub(_as_percent, query.decode("utf-8", "surrogateescape")),
         method=environ["REQUEST_METHOD"],
         headers=headers,
+        has_body=environ.get("CONTENT_LENGTH", "") not in ("", "0")
+        or "HTTP_TRANSFER_ENCODING" in environ,
     )

@@ -5,6 +5,7 @@ Text exists only at the edge: `to_text` writes an instant, `at` reads one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -26,8 +27,17 @@ INSTANT_MAX = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z: the last one."""
 
 
+PACE_MAX = 1_000_000
+"""Eleven days in a second: more would skip over everything that a client could react to."""
+
+
 class SimulatedClock:
-    """A clock that moves only when told to. The unit is milliseconds."""
+    """A clock that moves only when told to. The unit is milliseconds.
+
+    `pace` is how many times as fast as real time it runs by itself: 0, not at all.
+    """
+
+    pace: float = 0
 
     def __init__(self, now: Instant) -> None:
         self._now = now
@@ -45,12 +55,48 @@ class SimulatedClock:
         if ms < 0:
             raise UsageError(f"a clock can't go back: asked to advance by {ms} ms")
         self._now += ms
-        return self._now
+        return self.now
 
     def advance_to(self, instant: Instant) -> Instant:
         """Move to `instant`, or stay if that is already past, and return the new instant."""
-        self._now = max(self._now, instant)
-        return self._now
+        ahead = instant - self.now
+        return self.advance(ahead) if ahead > 0 else self.now
+
+    def spend(self, ms: int) -> None:
+        """Let something that takes `ms` milliseconds happen."""
+        self.advance(ms)
+
+
+class PacedClock(SimulatedClock):
+    """A clock that runs `pace` times as fast as `wall`, which tells real time in ms.
+
+    It starts at `now`, can be moved forward like any other, and never goes back, not even when
+    `wall` does: it goes on from where it was then. It ends where the calendar does. `spend` leaves
+    it alone, because what takes time in reality takes it anyway.
+
+    Raises `UsageError` for a pace that is not above 0 and at most `PACE_MAX`.
+    """
+
+    def __init__(self, now: Instant, pace: float, wall: Callable[[], int]) -> None:
+        if not 0 < pace <= PACE_MAX:  # so written, it refuses NaN too
+            raise UsageError(f"expected a pace above 0 and at most {PACE_MAX}, got {pace}")
+        super().__init__(now)
+        self.pace = pace
+        self._wall = wall
+        self._wall_start = self._wall_seen = wall()
+
+    @property
+    def now(self) -> Instant:
+        """The current simulated instant."""
+        wall = self._wall()
+        if wall < self._wall_seen:
+            self._now += int((self._wall_seen - self._wall_start) * self.pace)
+            self._wall_start = wall
+        self._wall_seen = wall
+        return min(INSTANT_MAX, self._now + int((wall - self._wall_start) * self.pace))
+
+    def spend(self, ms: int) -> None:
+        """Do nothing: real time passes by itself."""
 
 
 def as_datetime(instant: Instant) -> datetime:

@@ -17,6 +17,7 @@ from fakeserver.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Instant, at,
 from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import Dialect, Settings
 from fakeserver.errors import UsageError
+from fakeserver.oddities import made_odd, rows_at_once, transient_faults
 from fakeserver.profile import Profile, SwitchValue
 from fakeserver.scenario import PATIENCE_MS, Crash, CrashPoint, LoggedEvent, Poll, Scenario
 
@@ -26,7 +27,7 @@ DAYS = 700
 WALK_REQUESTS = (1, 2, 4)
 """Appends during a walk fall within so many requests of its start; few walks are longer."""
 GAPS_MS = tuple(seconds * SECOND_MS for seconds in (10, 30, 60, 120, 300, 600))
-"""Usual pauses between polls; the sales channel's document says 10 s."""
+"""Pauses between polls; the sales channel's document says 10 s."""
 STORM_POLLS_MAX = 4
 REQUEST_MS = (40, 250, 1_500)
 """What one answer costs: a fast server, a usual one, and one slow enough for things to happen."""
@@ -124,12 +125,12 @@ def draw_scenario(
         for name, values in profile.allowed.items()
     }
     plan = _draw_plan(random, dialect, settings, page_size, late_by_ms_max, hazards)
-    stamps = _draw_stamps(random, plan)
+    stamps = _draw_stamps(random, plan, settings)
     events = tuple(
         LoggedEvent(
             id=event_id,
             recorded_at=stamp,
-            visible_at=stamp + _draw_lateness(random, plan.late_by_ms_max),
+            visible_at=stamp + draw_lateness(random, plan.late_by_ms_max),
             fields=fields,
         )
         for stamp, (event_id, fields) in zip(
@@ -138,6 +139,7 @@ def draw_scenario(
     )
     if "late-visible" in plan.hazards:
         events = _make_late(random, plan, events)
+    events = made_odd(random, settings, events, plan.late_by_ms_max)
     polls, calm_from = _draw_polls(random, plan, events)
     return Scenario(
         dialect=dialect.name,
@@ -148,7 +150,7 @@ def draw_scenario(
         page_size=plan.page_size,
         late_by_ms_max=plan.late_by_ms_max,
         events=events,
-        polls=polls,
+        polls=transient_faults(random, settings, polls, calm_from),
         calm_from=calm_from,
     )
 
@@ -256,14 +258,15 @@ def _draw_storm(random: Random, starts_at: Instant, *, outage: bool) -> tuple[In
     return tuple(polls)
 
 
-def _draw_stamps(random: Random, plan: Plan) -> list[Instant]:
+def _draw_stamps(random: Random, plan: Plan, settings: Settings) -> list[Instant]:
     """Draw when each event is recorded, in order, as the log would stamp it."""
     stamps: list[Instant] = []
     count = _draw_count(random, plan)
     while len(stamps) < count:
         moment = _draw_moment(random, plan)
         moment -= moment % plan.stamp_ms
-        stamps.extend([moment] * min(_draw_group(random, plan), count - len(stamps)))
+        group = max(_draw_group(random, plan), rows_at_once(random, settings))
+        stamps.extend([moment] * min(group, plan.ties_max, count - len(stamps)))
     return sorted(stamps)
 
 
@@ -315,7 +318,7 @@ def _draw_moment_of_walk(random: Random, plan: Plan) -> Instant:
     return moment - plan.late_by_ms_max if hidden else moment
 
 
-def _draw_lateness(random: Random, late_by_ms_max: int) -> int:
+def draw_lateness(random: Random, late_by_ms_max: int) -> int:
     """Draw how long an event is hidden, ms: usually not, at times seconds, under 1 % minutes."""
     if late_by_ms_max == 0:
         return 0
@@ -381,9 +384,8 @@ def _draw_polls(
     visible = max((event.visible_at for event in events), default=plan.storm[-1])
     gap = random.choice(GAPS_MS)
     calm_at = max(after_walk, visible, plan.storm[-1] + gap) + SECOND_MS
-    calm = [Poll(starts_at=calm_at), Poll(starts_at=calm_at + gap)]
-    calm.append(Poll(starts_at=calm_at + gap + max(PATIENCE_MS, plan.late_by_ms_max)))
-    return (*storm, *calm), len(storm)
+    calm = (calm_at, calm_at + gap, calm_at + gap + max(PATIENCE_MS, plan.late_by_ms_max))
+    return (*storm, *(Poll(starts_at=start) for start in calm)), len(storm)
 
 
 def _draw_crashes(random: Random, plan: Plan) -> dict[int, Crash]:

@@ -10,6 +10,7 @@ import msgspec
 
 from fakeserver.clock import Instant
 from fakeserver.errors import ScenarioError
+from fakeserver.fault import Kind
 from fakeserver.scenario import CrashPoint, EventId
 
 
@@ -36,8 +37,13 @@ class Exchange(Step, frozen=True, kw_only=True, tag="exchange"):
     """One request and its answer.
 
     `at` is when the request arrived, which is the instant whose log it saw. `target` is path and
-    query as sent. `event_ids` are the rows of the answer in their order. `problem` names what was
-    wrong with the request (``code: sentence``), or is None for one that the profile accepts.
+    query as sent. `status` is 0 where no answer arrived. `event_ids` are the rows of the answer in
+    their order, those that the client could get whole. `problem` names what was wrong with the
+    request (``code: sentence``), or is None for one that the profile accepts.
+
+    `fault` is the kind of fault that hit it (`fakeserver.fault`). `as_of` is the instant whose log
+    it saw where that was not `at`, `took_ms` what the answer took on top of what a request costs,
+    and `retry_after_s` what its ``Retry-After`` said.
     """
 
     method: str
@@ -45,6 +51,15 @@ class Exchange(Step, frozen=True, kw_only=True, tag="exchange"):
     status: int
     event_ids: tuple[EventId, ...] = ()
     problem: str | None = None
+    fault: Kind | None = None
+    as_of: Instant | None = None
+    took_ms: int = 0
+    retry_after_s: float | None = None
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether a whole answer arrived that tells what the log held at `at`."""
+        return self.status == 200 and self.as_of is None and self.fault != "truncated-body"
 
 
 class Delivered(Step, frozen=True, kw_only=True, tag="delivered"):

@@ -1,6 +1,6 @@
 """Switches and profiles: what a document leaves open, and which answers a fake may give.
 
-A `Switch` is one open question of a document, with every answer and where it comes from. A
+A `Switch` is one open question of a document, with every answer and the `Origin` of each. A
 `Profile` allows some answers for each; a scenario then picks exactly one (its *settings*).
 """
 
@@ -8,20 +8,47 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Literal
 
 import msgspec
 
 from fakeserver.errors import ProfileError
 
 SwitchValue = str | int | bool | None
+OriginKind = Literal[
+    "document", "samples", "vendor", "live", "ancestor", "client", "custom", "invented"
+]
+"""The API's own document, its samples, other pages of its vendor, somebody's observation of the
+live service, the API that this one descends from, the code of a published client, what such
+servers usually do, and nobody at all."""
+Values = Literal["default", "documented", "every"]
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where an answer comes from: the class of source, what it is, and when it said so.
+
+    `seen` is an ISO date, possibly cut to year and month, or empty where none is known.
+    """
+
+    kind: OriginKind
+    says: str
+    seen: str = ""
+
+    def __str__(self) -> str:
+        """``live: users' published observations (2026-04-27)``."""
+        when = f" ({self.seen})" if self.seen else ""
+        return f"{self.kind}: {self.says}{when}"
+
+
+INVENTED = Origin("invented", "stands in no document")
 
 
 class Switch(msgspec.Struct, frozen=True, kw_only=True):
     """One question that a document leaves open.
 
     `default` is the answer by the best evidence, `documented` all answers that the document
-    allows, `beyond` those that it does not. A value in `invented` stands in no document at all.
-    `source` says where the answers come from; `about` asks the question in one sentence.
+    allows, `beyond` those that it does not; `origins` says of each where it comes from. `source`
+    tells the whole story in a sentence; `about` asks the question in another.
     """
 
     name: str
@@ -29,7 +56,7 @@ class Switch(msgspec.Struct, frozen=True, kw_only=True):
     default: SwitchValue
     documented: tuple[SwitchValue, ...] = ()
     beyond: tuple[SwitchValue, ...] = ()
-    invented: tuple[SwitchValue, ...] = ()
+    origins: Mapping[SwitchValue, Origin]
     source: str
 
     @property
@@ -37,17 +64,32 @@ class Switch(msgspec.Struct, frozen=True, kw_only=True):
         """Every value that this switch can take, the default first."""
         return tuple(dict.fromkeys((self.default, *self.documented, *self.beyond)))
 
+    @property
+    def invented(self) -> tuple[SwitchValue, ...]:
+        """The values that stand in no document at all."""
+        return tuple(value for value in self.values if self.origins[value].kind == "invented")
+
+    def allowed(self, values: Values) -> tuple[SwitchValue, ...]:
+        """Return the default alone, the documented values, or every one; the default first."""
+        if values == "every":
+            return self.values
+        documented = self.documented if values == "documented" else ()
+        return documented or (self.default,)
+
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """For each switch of one dialect, the values that a scenario may pick.
 
     ``find_dialect("haravan").profile("documented")`` finds a known one;
-    ``profile.narrowed(limit_max=50)`` pins switches to one value each.
+    ``profile.narrowed(limit_max=50)`` pins switches to one value each. `source` says what the
+    choice of values rests on, and `seen` when that was so (an ISO date, or empty).
     """
 
     dialect: str
     name: str
     about: str
+    source: str = ""
+    seen: str = ""
     switches: tuple[Switch, ...]
     allowed: Mapping[str, tuple[SwitchValue, ...]]
 
@@ -55,6 +97,15 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     def settings_default(self) -> dict[str, SwitchValue]:
         """The first allowed value of every switch."""
         return {name: values[0] for name, values in self.allowed.items()}
+
+    @property
+    def unusual(self) -> dict[str, tuple[SwitchValue, ...]]:
+        """What this profile allows, where that is not just the default."""
+        return {
+            switch.name: self.allowed[switch.name]
+            for switch in self.switches
+            if self.allowed[switch.name] != (switch.default,)
+        }
 
     def narrowed(self, **settings: SwitchValue) -> Profile:
         """Return the same profile with the given switches pinned. Raises `ProfileError`."""
@@ -70,25 +121,29 @@ def build_profile(
     dialect: str,
     name: str,
     about: str,
+    source: str = "",
+    seen: str = "",
     switches: tuple[Switch, ...],
-    documented: bool = False,
+    values: Values = "default",
     changes: Mapping[str, tuple[SwitchValue, ...]] = MappingProxyType({}),
 ) -> Profile:
-    """Return a profile with one value a switch, or every `documented` one, and some `changes`.
+    """Return a profile that allows `values` of each switch, but for some `changes`.
 
-    Raises `ProfileError` when a change names no switch.
+    Raises `ProfileError` when a change names no switch, or a value that it can't take.
     """
-    allowed = {
-        switch.name: (switch.documented or (switch.default,)) if documented else (switch.default,)
-        for switch in switches
-    }
+    allowed = {switch.name: switch.allowed(values) for switch in switches}
     unknown = sorted(set(changes) - set(allowed))
     if unknown:
         raise ProfileError(f"profile {name!r} of {dialect!r} sets unknown switches: {unknown}")
+    for switch_name, chosen in changes.items():
+        for value in chosen:
+            check_settings(switches, {switch_name: value})
     return Profile(
         dialect=dialect,
         name=name,
         about=about,
+        source=source,
+        seen=seen,
         switches=switches,
         allowed={**allowed, **changes},
     )

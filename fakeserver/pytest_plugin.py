@@ -18,15 +18,80 @@ if TYPE_CHECKING:
 
 
 MARKER = "fakeserver"
+CONTRACTS_OPTIONS: tuple[tuple[str, str | None, str, str], ...] = (
+    (
+        "--fakeserver-target",
+        "in-process",
+        "TARGET",
+        "where the server half asks: in-process (default), served (starts fakeserver serve), "
+        "or the base URL of any server, which is only read",
+    ),
+    (
+        "--fakeserver-token-env",
+        None,
+        "NAME",
+        "the environment variable that holds the token for a URL; it is never shown",
+    ),
+    (
+        "--fakeserver-dialect",
+        None,
+        "DIALECT",
+        "one dialect alone (default: all); needed with a URL and with a client",
+    ),
+    (
+        "--fakeserver-client",
+        None,
+        "CLIENT",
+        "path.py:name or package.module:name of the client that the client half verifies",
+    ),
+    (
+        "--fakeserver-examples",
+        None,
+        "N",
+        "how many examples each law, operation and client gets (default: as many as take seconds)",
+    ),
+)
+"""Name, default, metavar and help of the options of the suite."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register the options of the suite `fakeserver.contracts` (its README.md says how to run it).
+
+    They stand here and not in the suite, because pytest reads the conftest of a package that is
+    named with ``--pyargs`` only after the command line.
+    """
+    group = parser.getgroup("fakeserver contracts", "the suite fakeserver.contracts")
+    for name, default, metavar, about in CONTRACTS_OPTIONS:
+        kind = int if metavar == "N" else str
+        group.addoption(name, default=default, metavar=metavar, type=kind, help=about)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker that says which world `fake_server` plays."""
+    """Register the marker that says which world `fake_server` plays, and check the options."""
+    _check_contracts_options(config)
     config.addinivalue_line(
         "markers",
         f"{MARKER}(*, scenario=None, dialect='haravan', profile='default', seed=0, example=0): "
         "the world that the fixture fake_server plays: a scenario, or one that is drawn",
     )
+
+
+def _check_contracts_options(config: pytest.Config) -> None:
+    """Raise `pytest.UsageError` for options of the suite that contradict each other."""
+    chosen = config.getoption("--fakeserver-dialect")
+    if chosen is not None:
+        from fakeserver.dialects import DIALECTS
+
+        if chosen not in DIALECTS:
+            raise pytest.UsageError(
+                f"--fakeserver-dialect: expected {' or '.join(DIALECTS)}, got {chosen!r}"
+            )
+    target = config.getoption("--fakeserver-target")
+    one = target not in ("in-process", "served") or config.getoption("--fakeserver-client")
+    if one and chosen is None:
+        raise pytest.UsageError(
+            "one server, or one client, speaks one dialect: name it with --fakeserver-dialect"
+        )
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ Nulls = Literal["first", "last"]
 ID = "id"
 RECORDED_AT = "recorded_at"
 """The two fields that every event has; any other name is looked up in `LoggedEvent.fields`."""
+RECORDED_US = "recorded_us"
+"""The field of `LoggedEvent.fields` with what a stamp is finer than it is shown: 0 to 999 µs."""
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -29,10 +31,11 @@ class Condition(msgspec.Struct, frozen=True):
 
     def holds(self, event: LoggedEvent) -> bool:
         """Whether `event` satisfies the condition."""
-        value = value_of(event, self.field)
-        if value is None:
-            return False
-        return bool(_TESTS[self.operator](value, self.value))
+        return self.admits(value_of(event, self.field))
+
+    def admits(self, value: Any) -> bool:
+        """Whether an event with that value of the field satisfies the condition."""
+        return value is not None and bool(_TESTS[self.operator](value, self.value))
 
 
 _TESTS: dict[str, Any] = {
@@ -58,7 +61,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
     Rows that meet all `conditions` are ordered by `order` (then by age in the log, or at random a
     request where `ties_shuffled`), `offset` rows are skipped and at most `limit` (None: all)
-    returned. `limit_asked` is the number in the request, before defaults and caps.
+    returned. `limit_asked` is the number in the request, before defaults and caps. The answer
+    speaks of the log as it was `lag_ms` before the request.
     """
 
     endpoint: Literal["list", "single", "count"] = "list"
@@ -69,7 +73,13 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     offset: int = 0
     limit: int | None = None
     limit_asked: int | None = None
+    lag_ms: int = 0
     fields: tuple[str, ...] | None = None
+
+    @property
+    def is_shuffled(self) -> bool:
+        """Whether the same question may get its rows in another order. By id, none of them tie."""
+        return self.ties_shuffled and all(key.field != ID for key in self.order)
 
     def matches(self, event: LoggedEvent) -> bool:
         """Whether `event` meets all conditions, whatever the cut."""
@@ -77,9 +87,15 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def value_of(event: LoggedEvent, field: str) -> Any:
-    """Return the value that conditions and orders see under the name `field`."""
+    """Return the value that conditions and orders see under the name `field`.
+
+    That is for a stamp what the server has stored, which may be finer than what it shows.
+    """
     if field == ID:
         return event.id
-    if field == RECORDED_AT:
+    if field != RECORDED_AT:
+        return event.fields.get(field)
+    finer = event.fields.get(RECORDED_US)
+    if not finer or event.recorded_at is None:
         return event.recorded_at
-    return event.fields.get(field)
+    return event.recorded_at + finer / 1000  # a float holds microseconds until the year 2200

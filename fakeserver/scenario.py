@@ -17,6 +17,7 @@ import msgspec
 
 from fakeserver.clock import INSTANT_MAX, INSTANT_MIN, Instant, to_text
 from fakeserver.errors import ScenarioError
+from fakeserver.fault import FAULTS_MAX, Fault
 from fakeserver.profile import SwitchValue
 
 EventId = int | str
@@ -67,12 +68,14 @@ class Poll(
 ):
     """One run of the client. It starts at `starts_at`, or as soon as the previous one has ended.
 
-    `restart` builds the client anew before it (after a crash that happens anyway).
+    `restart` builds the client anew before it (after a crash that happens anyway). `faults` are
+    armed when it starts, and over when the next poll is due, whether that has begun or not.
     """
 
     starts_at: Instant
     restart: bool = False
     crash: Crash | None = None
+    faults: tuple[Fault, ...] = ()
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -212,11 +215,19 @@ def _bad_polls(scenario: Scenario) -> Iterator[str]:
     for number, poll in enumerate(polls, start=1):
         if not INSTANT_MIN <= poll.starts_at <= INSTANT_MAX:
             yield f"poll {number} starts outside the years 1 to 9999, at {poll.starts_at} ms"
-        if number > scenario.calm_from and (poll.crash is not None or poll.restart):
-            yield f"poll {number} belongs to the calm, so it can't crash or restart"
-        if poll.crash is not None and poll.crash.nth < 1:
-            yield f"the crash of poll {number} counts from 1, got nth={poll.crash.nth}"
+        yield from _bad_poll(number, poll, in_calm=number > scenario.calm_from)
     yield from _bad_calm(scenario)
+
+
+def _bad_poll(number: int, poll: Poll, *, in_calm: bool) -> Iterator[str]:
+    if in_calm and (poll.crash is not None or poll.restart):
+        yield f"poll {number} belongs to the calm, so it can't crash or restart"
+    if in_calm and poll.faults:
+        yield f"poll {number} belongs to the calm, so it can't have faults"
+    if len(poll.faults) > FAULTS_MAX:
+        yield f"expected at most {FAULTS_MAX} faults a poll, got {len(poll.faults)} in {number}"
+    if poll.crash is not None and poll.crash.nth < 1:
+        yield f"the crash of poll {number} counts from 1, got nth={poll.crash.nth}"
 
 
 def _unordered_polls(scenario: Scenario) -> Iterator[str]:

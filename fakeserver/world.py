@@ -2,48 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from functools import partial
 from threading import RLock
 
-from fakeserver.clock import Instant, SimulatedClock
+from msgspec.structs import replace
+
+from fakeserver.armed_faults import ArmedFaults, Outcome, exchange_of, too_many, with_header
+from fakeserver.cache import Cache
+from fakeserver.clock import INSTANT_MAX, INSTANT_MIN, Instant, SimulatedClock
 from fakeserver.dialects import find_dialect
-from fakeserver.dialects.base import Answer, Ask
+from fakeserver.dialects.base import Answer, Ask, Refused
+from fakeserver.errors import ScenarioError
+from fakeserver.fault import Fault
 from fakeserver.history import AnyStep, Exchange, History
 from fakeserver.log import EventLog
-from fakeserver.scenario import Scenario
+from fakeserver.rate_limit import Bucket
+from fakeserver.scenario import LoggedEvent, Scenario
+from fakeserver.stream import Stream
+
+EVENTS_MAX = 1_000_000
+"""What a log holds, 1.1 GB of memory; a stream that has filled it dries up."""
+
+TRANSIENT_EVERY = 50
+"""Of the requests to an open world with ``transient_422``: often enough to meet one in a long walk.
+Other worlds plan it as a fault, so that it is over when the calm begins."""
 
 
 class World:
     """A scenario being played. Raises `ScenarioError` for one that its API can't have.
 
-    Simulated time moves by what the scenario says a request costs, and by `advance` and
-    `advance_to`; nothing else. Safe to use from several threads. `before_ask`, where set, is
-    called ahead of every request and may raise `RunStopped` to end the client.
+    `clock` is by default a simulated one at the scenario's start: it moves by what the scenario
+    says a request costs, and by `advance` and `advance_to`, and by nothing else. What `stream`
+    has recorded since the scenario's start joins the log before anybody looks. Of the steps the
+    newest `steps_max` are kept (default: all), and `steps_dropped` counts the others.
+
+    Safe to use from several threads: what happens happens one after the other. `before_ask`, where
+    set, is called ahead of every request and may raise `RunStopped` to end the client. `on_record`,
+    where set, is called with the number (from 1) of each step and the step, under the lock, before
+    anybody sees it; and again for a step that is corrected.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        clock: SimulatedClock | None = None,
+        stream: Stream | None = None,
+        steps_max: int | None = None,
+    ) -> None:
         self.scenario = scenario
+        self.stream = stream
         self.dialect = find_dialect(scenario.dialect)
         self.dialect.check(scenario)
         self.settings = self.dialect.settings(scenario.settings)
         self.log = EventLog(scenario.events)
         self.before_ask: Callable[[], None] | None = None
-        self._clock = SimulatedClock(scenario.starts_at)
-        self._steps: list[AnyStep] = []
+        self.on_record: Callable[[int, AnyStep], None] | None = None
+        self._clock = SimulatedClock(scenario.starts_at) if clock is None else clock
+        self._joined_until = scenario.starts_at
+        self._steps: deque[AnyStep] = deque(maxlen=steps_max)
+        self._steps_recorded = 0
         self._last_exchange: Exchange | None = None
         self._exchanges = 0
+        self._answers: Cache[Answer] = Cache()
+        transient = scenario.is_open and self.settings.get("transient_422") == "now-and-then"
+        self._transient_every = TRANSIENT_EVERY if transient else None
+        self._faults = ArmedFaults(transient_every=self._transient_every)
+        limit = self.dialect.rate_limit(self.settings)
+        self._bucket = None if limit is None else Bucket(limit, self._clock.now)
         self._lock = RLock()
 
     @property
     def now(self) -> Instant:
         """The simulated instant, ms since the epoch."""
-        return self._clock.now
+        with self._lock:
+            return self._clock.now
+
+    @property
+    def lock(self) -> AbstractContextManager[object]:
+        """Held whenever something happens; take it to look twice and see the same instant."""
+        return self._lock
+
+    @property
+    def pace(self) -> float:
+        """How many times as fast as real time the clock runs by itself; 0 for not at all."""
+        return self._clock.pace
+
+    @property
+    def truth(self) -> tuple[LoggedEvent, ...]:
+        """Every event that is recorded by now, in the order of the log, hidden ones too."""
+        with self._lock:
+            self._join_stream(self._clock.now)
+            return self.log.events
 
     @property
     def history(self) -> History:
         """The steps so far."""
         with self._lock:
             return tuple(self._steps)
+
+    @property
+    def steps_dropped(self) -> int:
+        """How many steps are no longer in the history, because newer ones took their place."""
+        with self._lock:
+            return self._steps_recorded - len(self._steps)
+
+    @property
+    def exchanges_recorded(self) -> int:
+        """How many requests have been answered, those that the history no longer has included."""
+        return self._exchanges
 
     @property
     def last_step(self) -> AnyStep | None:
@@ -65,31 +135,161 @@ class World:
         with self._lock:
             return self._clock.advance_to(instant)
 
+    def set_clock(self, make: Callable[[Instant], SimulatedClock]) -> Instant:
+        """Go on with another clock, made from the present instant, which is returned.
+
+        ``set_clock(SimulatedClock)`` stops time,
+        ``set_clock(lambda now: PacedClock(now, 60, wall))`` lets it run.
+        """
+        with self._lock:
+            self._clock = make(self._clock.now)
+            return self._clock.now
+
+    def append(self, events: Iterable[LoggedEvent]) -> tuple[LoggedEvent, ...]:
+        """Append all of `events` to the log, or none, and return them as they were logged.
+
+        None of them is visible before now if a request has been answered that did not show it:
+        its `visible_at` is moved. Raises `ScenarioError` for an id that is taken, an event that
+        the API can't have, and a log that is full.
+        """
+        with self._lock:
+            if self._last_exchange is not None:
+                # Within a millisecond of a request it would have to be both in it and not.
+                self._clock.advance_to(self._last_exchange.at + 1)
+            now = self._clock.now
+            self._join_stream(now)
+            least = INSTANT_MIN if self._last_exchange is None else now
+            logged = tuple(_visible_from(event, least) for event in events)
+            for event in logged:
+                self.dialect.check_event(event)
+                _check_instants(event)
+            self._check_room(len(logged))
+            self.log.append(logged)
+            return logged
+
     def record(self, step: AnyStep) -> None:
         """Append a step to the history."""
         with self._lock:
             self._steps.append(step)
+            self._steps_recorded += 1
+            if isinstance(step, Exchange):
+                self._last_exchange = step
+                self._exchanges += 1
+            if self.on_record is not None:
+                self.on_record(self._steps_recorded, step)
 
-    def ask(self, ask: Ask) -> tuple[Answer, Instant]:
+    def arm(self, faults: Iterable[Fault]) -> None:
+        """Let `faults` hit the requests from now on, in place of what was armed before.
+
+        Raises `ScenarioError` for more of them than anybody needs.
+        """
+        armed = ArmedFaults(faults, transient_every=self._transient_every)
+        with self._lock:
+            self._faults = armed
+
+    @property
+    def armed(self) -> tuple[tuple[Fault, int | None], ...]:
+        """The faults that can still hit, and how many requests each; None: without end."""
+        with self._lock:
+            return self._faults.left()
+
+    def ask(
+        self, ask: Ask, *, timeout_ms: int | None = None, may_leave: bool = False
+    ) -> tuple[Outcome, Exchange]:
         """Answer one request as of now, record it, let it cost its time.
 
-        Returns the answer and the instant it speaks of. Raises what `before_ask` raises, and then
-        nothing is recorded.
+        `timeout_ms` is how long its client waits, None for ever; `may_leave` says that this turns
+        out only while it waits (`wait_over`). Returns what becomes of the request and the step that
+        was recorded. Raises what `before_ask` raises, and then nothing is recorded.
         """
         with self._lock:
             if self.before_ask is not None:
                 self.before_ask()
             at = self._clock.now
-            answer = self.dialect.answer(ask, self.log, at, self.settings, salt=self._exchanges)
-            self._exchanges += 1
-            self._last_exchange = Exchange(
-                at=at,
-                method=ask.method,
-                target=ask.target,
-                status=answer.status,
-                event_ids=answer.event_ids,
-                problem=answer.problem,
+            self._join_stream(at)
+            outcome = self._faults.meet(
+                ask,
+                at,
+                answer=partial(self._answer, ask, at),
+                refuse=self._refuse,
+                timeout_ms=timeout_ms,
+                may_leave=may_leave,
             )
-            self._steps.append(self._last_exchange)
-            self._clock.advance(self.scenario.request_ms)
-            return answer, at
+            exchange = exchange_of(ask, at, outcome)
+            self.record(exchange)
+            self._clock.spend(self.scenario.request_ms + outcome.wait_ms)
+            if self._bucket is not None:
+                outcome = with_header(outcome, self._bucket.header(at))
+            return outcome, exchange
+
+    def wait_over(
+        self, ask: Ask, outcome: Outcome, exchange: Exchange, *, has_left: bool
+    ) -> tuple[Outcome, Exchange]:
+        """Say how the wait for a slow answer ended. Returns what `ask` would, had it known.
+
+        The step of a client that has left is corrected.
+        """
+        with self._lock:
+            if not has_left:
+                self._faults.forget(ask, outcome)
+                return outcome, exchange
+            outcome = replace(outcome, ending="timed-out")
+            lost = exchange_of(ask, exchange.at, outcome)
+            for place in range(len(self._steps) - 1, -1, -1):
+                if self._steps[place] is exchange:
+                    self._steps[place] = lost
+                    if self.on_record is not None:
+                        self.on_record(self.steps_dropped + place + 1, lost)
+                    break
+            if self._last_exchange is exchange:
+                self._last_exchange = lost
+            return outcome, lost
+
+    def _answer(self, ask: Ask, at: Instant, as_of: Instant) -> Answer:
+        """Answer a request that came at `at` from the log as of an instant, or say: too many."""
+        if self._bucket is not None and not self._bucket.take(at):
+            return self._refuse(too_many(self._bucket.limit))
+        return self.dialect.answer(
+            ask, self.log, as_of, self.settings, salt=self._exchanges, known=self._answers
+        )
+
+    def _refuse(self, refused: Refused) -> Answer:
+        """Put into the API's words what is no fault of the request."""
+        body = self.dialect.refusal_body(refused, self.settings)
+        return Answer(status=refused.status, body=body, headers=refused.headers)
+
+    def _join_stream(self, until: Instant) -> None:
+        """Let what the stream has recorded up to `until` join the log, as far as there is room."""
+        if self.stream is None or until <= self._joined_until:
+            return
+        for events in self.stream.buckets(self._joined_until, until):
+            # An event that somebody appended under an id of the stream stands in for the stream's.
+            new = [event for event in events if self.log.find(event.id) is None]
+            room = EVENTS_MAX - len(self.log)
+            self.log.append(new[:room])
+            if room < len(new):
+                break
+        self._joined_until = until
+
+    def _check_room(self, count: int) -> None:
+        room = EVENTS_MAX - len(self.log)
+        if count > room:
+            raise ScenarioError(
+                f"a log holds {EVENTS_MAX} events: there is room for {room}, not for {count}; "
+                "start afresh"
+            )
+
+
+def _check_instants(event: LoggedEvent) -> None:
+    instants = (
+        event.visible_at,
+        event.visible_at if event.recorded_at is None else event.recorded_at,
+    )
+    if not all(INSTANT_MIN <= instant <= INSTANT_MAX for instant in instants):
+        raise ScenarioError(f"event {event.id!r} has an instant outside the years 1 to 9999")
+
+
+def _visible_from(event: LoggedEvent, least: Instant) -> LoggedEvent:
+    if event.visible_at >= least:
+        return event
+    return replace(event, visible_at=least)

@@ -13,11 +13,13 @@ from typing import Any, NoReturn, TextIO
 import click
 import msgspec
 
+from fakeserver.cli.serve import serve
 from fakeserver.cli.terminal import (
     Duration,
     HazardList,
     Interrupt,
     Progress,
+    check_writable,
     own_stdout,
     print_report,
     span,
@@ -100,18 +102,11 @@ def _promise(options: dict[str, Any]) -> Promise:
     )
 
 
-def _check_writable(_ctx: click.Context, _param: click.Parameter, path: str | None) -> str | None:
-    """Refuse before the search what would fail after it."""
-    if path not in (None, "-") and not Path(path).absolute().parent.is_dir():
-        raise click.BadParameter(f"there is no folder {Path(path).parent}")
-    return path
-
-
 _json_option = click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, writable=True, allow_dash=True),
-    callback=_check_writable,
+    callback=check_writable,
     help="Write the verdict as JSON; - is stdout.",
 )
 
@@ -260,6 +255,9 @@ def tour(dialect: str) -> None:
 
     if not run_tour(dialect, say, width=width_of(sys.stdout)):
         raise SystemExit(3)
+
+
+cli.add_command(serve)
 
 
 def _keep(verdict: Verdict, client: str) -> Verdict:

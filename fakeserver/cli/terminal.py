@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -60,6 +61,13 @@ class HazardList(click.ParamType[tuple[str, ...]]):
         if not names:
             self.fail("expected names of hazards with commas between, got none", param, ctx)
         return names
+
+
+def check_writable(_ctx: click.Context, _param: click.Parameter, path: str | None) -> str | None:
+    """Refuse, before any work is done, a file that can't be written afterwards."""
+    if path not in (None, "-") and not Path(path).absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {Path(path).parent}")
+    return path
 
 
 class Interrupt:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from fakeserver.cache import Cache
 from fakeserver.clock import Instant
 from fakeserver.errors import ProfileError, ScenarioError
 from fakeserver.log import EventLog, Selection
 from fakeserver.profile import Profile, Switch, SwitchValue, check_settings
 from fakeserver.query import Query
+from fakeserver.rate_limit import RateLimit
 from fakeserver.scenario import EventId, LoggedEvent
 
 if TYPE_CHECKING:
@@ -35,13 +37,14 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """A request without HTTP around it.
 
     `query` is the raw query string, undecoded: what is wrong with it is part of the answer.
-    `headers` has lower-case names.
+    `headers` has lower-case names. Of a body it is known only whether there was one.
     """
 
     path: str
     query: str = ""
     method: str = "GET"
     headers: Mapping[str, str] = {}
+    has_body: bool = False
 
     @property
     def target(self) -> str:
@@ -52,12 +55,14 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """An answer without HTTP around it: `body` is the JSON text, `rows` the events in it.
 
+    `links` are ``rel`` and query string of other pages at the same address, for a ``link`` header.
     `problem` is ``code: sentence`` for a request that the settings do not accept.
     """
 
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
     rows: tuple[LoggedEvent, ...] = ()
     problem: str | None = None
 
@@ -91,6 +96,24 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
     says: str
 
 
+class Tell(Protocol):
+    """Returns id and fields of an event for each of the `stamps`, in the order of the log.
+
+    `told_before` is how many events others have told of the same log: what is numbered in it, and
+    is no id, goes on from there.
+    """
+
+    def __call__(
+        self,
+        random: Random,
+        settings: Settings,
+        stamps: Sequence[Instant | None],
+        told_before: int = 0,
+        /,
+    ) -> list[tuple[EventId, dict[str, Any]]]:
+        """Tell the story."""
+
+
 class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """One API, whole.
 
@@ -105,9 +128,10 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     | `parse` | request → query; raises `Refused` |
     | `render` | query, its rows, settings → answer; raises `Refused` |
     | `render_event` | one event as the API shows it: the truth that deliveries are compared with |
-    | `refusal_body` | status, code, sentence → the body of an error |
+    | `refusal_body` | status, code, sentence, settings → the body of an error |
     | `late_by_ms_max` | lateness that the settings promise, ms |
-    | `tell` | chance, settings, stamps → id and fields of each event, in log order |
+    | `rate_limit` | how many requests the settings let through, or None for any number |
+    | `tell` | chance, settings, stamps → id and fields of each event, in log order (`Tell`) |
     | `words` | what a query covers, in words; times far from the given one are dated |
     | `remedy` | the request that reads a missed event in a poll, or None |
     | `reference_client` | a client that every rule must spare |
@@ -126,11 +150,10 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     parse: Callable[[Ask, Settings], Query]
     render: Callable[[Query, Selection, Settings], Answer]
     render_event: Callable[[LoggedEvent, Settings], dict[str, Any]]
-    refusal_body: Callable[[Refused], bytes]
+    refusal_body: Callable[[Refused, Settings], bytes]
     late_by_ms_max: Callable[[Settings], int]
-    tell: Callable[
-        [Random, Settings, Sequence[Instant | None]], list[tuple[EventId, dict[str, Any]]]
-    ]
+    rate_limit: Callable[[Settings], RateLimit | None]
+    tell: Tell
     words: Callable[[Query, Instant], str]
     remedy: Callable[[Scenario, LoggedEvent, Instant | None, Settings], Remedy | None]
     reference_client: Callable[[Any], Any]
@@ -168,27 +191,54 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         """
         check_settings(self.switches, scenario.settings)
         for event in scenario.events:
-            if not isinstance(event.id, self.id_type):
-                word = "whole numbers" if self.id_type is int else "text"
-                raise ScenarioError(f"ids of {self.name} are {word}, got {event.id!r} in events")
-            if not self.fields_required <= event.fields.keys():
-                missing = ", ".join(sorted(self.fields_required - event.fields.keys()))
-                raise ScenarioError(f"event {event.id!r} lacks the fields {missing}")
+            self.check_event(event)
+
+    def check_event(self, event: LoggedEvent) -> None:
+        """Raise `ScenarioError` for an event that this API can't have."""
+        if not isinstance(event.id, self.id_type):
+            word = "whole numbers" if self.id_type is int else "text"
+            raise ScenarioError(f"ids of {self.name} are {word}, got {event.id!r} in events")
+        if not self.fields_required <= event.fields.keys():
+            missing = ", ".join(sorted(self.fields_required - event.fields.keys()))
+            raise ScenarioError(f"event {event.id!r} lacks the fields {missing}")
 
     def answer(
-        self, ask: Ask, log: EventLog, at: Instant, settings: Settings, *, salt: int = 0
+        self,
+        ask: Ask,
+        log: EventLog,
+        at: Instant,
+        settings: Settings,
+        *,
+        salt: int = 0,
+        known: Cache[Answer] | None = None,
     ) -> Answer:
         """Answer `ask` from the rows visible at `at`: parse, order and cut, render.
 
-        `salt` tells requests apart where the settings let the order of ties change.
+        `salt` tells requests apart where the settings let the order of ties change. `known` has
+        the answers that this log gave before, and gets the new ones.
         """
         try:
             query = self.parse(ask, settings)
-            return self.render(query, log.select(query, at, salt=salt), settings)
+            as_of = at - query.lag_ms
+            if known is None or query.is_shuffled:
+                return self.render(query, log.select(query, as_of, salt=salt), settings)
+            return self._recalled(query, log, as_of, settings, known)
         except Refused as refused:
             return Answer(
                 status=refused.status,
-                body=self.refusal_body(refused),
+                body=self.refusal_body(refused, settings),
                 headers=refused.headers,
                 problem=f"{refused.code}: {refused.says}",
             )
+
+    def _recalled(
+        self, query: Query, log: EventLog, as_of: Instant, settings: Settings, known: Cache[Answer]
+    ) -> Answer:
+        """Return what is known to be the answer; find it out and remember it otherwise."""
+        # What is asked and what is there decide an answer, and nothing else does.
+        key = (query, log.visible_count(as_of))
+        answer = known.get(key)
+        if answer is None:
+            answer = self.render(query, log.select(query, as_of), settings)
+            known.keep(key, answer, len(answer.body))
+        return answer

@@ -114,6 +114,7 @@ def read_time(
     *,
     naive_zone: ZoneInfo | None,
     naive_fold: int = 0,
+    mend_plus: bool = False,
     status: int = 400,
 ) -> Instant:
     """Read an ISO 8601 time; one without an offset is taken in `naive_zone`, or refused.
@@ -121,8 +122,10 @@ def read_time(
     ``T`` or a space may stand between date and time; seconds and fraction may be missing.
     `naive_fold` chooses between the two instants of a local time that a clock change repeats
     (0: the earlier). Fractions below the millisecond are cut. Raises `Refused`, and says so when
-    the value looks as if its ``+`` had been sent unencoded.
+    the value looks as if its ``+`` had been sent unencoded, unless `mend_plus` puts that back.
     """
+    if mend_plus and _LOST_PLUS.fullmatch(text):
+        text = "+".join(text.rsplit(" ", 1))
     if _LOST_PLUS.fullmatch(text):
         raise Refused(
             status,

@@ -11,14 +11,17 @@ from fakeserver.history import Delivered, Exchange, Killed, PollEnded, Saved
 from fakeserver.query import ID, RECORDED_AT, Query, value_of
 from fakeserver.scenario import LoggedEvent
 from fakeserver.verifier.evidence import Evidence
+from fakeserver.verifier.failures import failure, is_failure, remark
 from fakeserver.verifier.proofs import late_allowed, promised, ties_allowed
 
 CAUSES = {
-    "unobservable": "No request at any time could have returned the event; never held against a "
-    "client.",
+    "unobservable": "No request that pages by the API's key could ever have returned the event; "
+    "never held against a client.",
     "never-asked": "From the moment it was visible, no request covered the event.",
     "cut-by-limit": "A request covered the event, but the page ended before it and the client did "
     "not go on.",
+    "failed-not-retried": "The last request that covered the event failed, or its answer was older "
+    "than it, and the client did not ask again.",
     "served-not-delivered": "A page held the event, and the client did not deliver it.",
     "saved-before-delivered": "The client saved a checkpoint past the event before it delivered "
     "it, and was killed in between.",
@@ -26,6 +29,7 @@ CAUSES = {
 """The causes of `LOST`, in words."""
 
 KILLS_ALLOWED = "A program can be killed between any two of its steps."
+FAILURES_ALLOWED = "Any request over a network can fail."
 SHOWN_REQUESTS_MAX = 3
 
 
@@ -45,6 +49,7 @@ class _Asked(msgspec.Struct):
 
     served: list[int]
     cut: list[int]
+    failed: list[int]
     missed: list[int]
 
 
@@ -56,13 +61,15 @@ def explain_loss(evidence: Evidence, event: LoggedEvent) -> Loss:
     # Before the cut: a request that covers an event out of reach is cut by the server's cap alone.
     if _is_unobservable(evidence, event):
         return Loss(event=event, cause="unobservable")
+    if asked.failed and max(asked.failed) > max(asked.cut, default=-1):
+        return _failed(evidence, event, asked)
     if asked.cut:
         return _cut(evidence, event, asked)
     return _never_asked(evidence, event, asked.missed)
 
 
 def _sort_requests(evidence: Evidence, event: LoggedEvent) -> _Asked:
-    asked = _Asked([], [], [])
+    asked = _Asked([], [], [], [])
     for place in evidence.exchanges:
         exchange = evidence.exchange(place)
         if exchange.at < event.visible_at:
@@ -70,10 +77,13 @@ def _sort_requests(evidence: Evidence, event: LoggedEvent) -> _Asked:
         if event.id in exchange.event_ids:
             asked.served.append(place)
             continue
-        query = evidence.query(exchange)
+        if not exchange.is_sound and exchange.as_of is None and not is_failure(exchange):
+            continue
+        query = evidence.meant(exchange)
         if query is None or query.endpoint != "list":
             continue
-        (asked.cut if query.matches(event) else asked.missed).append(place)
+        covered = asked.cut if exchange.is_sound else asked.failed
+        (covered if query.matches(event) else asked.missed).append(place)
     return asked
 
 
@@ -81,15 +91,18 @@ def _is_unobservable(evidence: Evidence, event: LoggedEvent) -> bool:
     """Whether no legal request can return `event` (impossibility I1).
 
     With an inclusive stamp as the only key and a cap on the limit, the rows of one stamp beyond the
-    cap are out of reach; where ties are shuffled, each of them is reached by luck only. A dialect
-    that pages by id reaches every visible event (`overlap_rows` 0).
+    cap are out of reach; where ties are shuffled, each of them is reached by luck only. A row
+    without a stamp is found by no key at all. A dialect that pages by id reaches every visible
+    event (`overlap_rows` 0).
     """
     cap = evidence.dialect.limit_max(evidence.settings)
-    if not evidence.dialect.overlap_rows or cap is None or event.recorded_at is None:
+    if not evidence.dialect.overlap_rows:
         return False
-    same = [
-        other.id for other in evidence.scenario.events if other.recorded_at == event.recorded_at
-    ]
+    if event.recorded_at is None:
+        return True
+    if cap is None:
+        return False
+    same = [other.id for other in evidence.by_stamp[event.recorded_at]]
     if evidence.settings.get("ties") == "shuffled":
         return len(same) > cap
     return same.index(event.id) >= cap
@@ -242,6 +255,35 @@ def _cut(evidence: Evidence, event: LoggedEvent, asked: _Asked) -> Loss:
     )
 
 
+def _failed(evidence: Evidence, event: LoggedEvent, asked: _Asked) -> Loss:
+    place = asked.failed[-1]
+    exchange = evidence.exchange(place)
+    query = evidence.meant(exchange)
+    assert query is not None  # noqa: S101 - only understood requests are sorted
+    what = failure(exchange)
+    asked_for = evidence.words(query, exchange.at)
+    came = f"and failed: {what}." if what else f"and was answered from {remark(exchange)}."
+    later = [later for later in asked.missed if later > place]
+    return Loss(
+        event=event,
+        cause="failed-not-retried",
+        steps=(place,),
+        why=(
+            _birth(evidence, event),
+            f"The last request that covered it, in poll {evidence.poll_of[place]}, asked for "
+            f"{asked_for}, {came}",
+            _later_requests(evidence, later)
+            if later
+            else "The client sent no request for rows after that.",
+        ),
+        allowed=FAILURES_ALLOWED if what else late_allowed(evidence, event),
+        would=_remedy(evidence, event)
+        if what is None
+        else "Take only a whole answer with the status 200 for a page. After anything else move "
+        "nothing on, and send the same request again, now or in the next poll.",
+    )
+
+
 def _would_go_on(evidence: Evidence, event: LoggedEvent, *, rows: int, clamped: bool) -> str | None:
     """Say what a client whose last page was cut should have done."""
     if not rows:  # it did go on until nothing came: the page was not the trouble
@@ -294,7 +336,7 @@ def _filtered_out(evidence: Evidence, event: LoggedEvent, places: Iterable[int])
     fields = {
         condition.field
         for place in places
-        if (query := evidence.query(evidence.exchange(place))) is not None
+        if (query := evidence.meant(evidence.exchange(place))) is not None
         for condition in query.conditions
         if condition.field not in (ID, RECORDED_AT) and not condition.holds(event)
     }
@@ -319,7 +361,7 @@ def _distinct_words(evidence: Evidence, places: Iterable[int]) -> list[str]:
     words: dict[str, None] = {}
     for place in places:
         exchange = evidence.exchange(place)
-        query = evidence.query(exchange)
+        query = evidence.meant(exchange)
         if query is not None:
             words[evidence.words(query, exchange.at)] = None
     return list(words)

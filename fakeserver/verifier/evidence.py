@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
 import msgspec
 
-from fakeserver.clock import Instant
+from fakeserver.clock import INSTANT_MIN, Instant
 from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import TOKEN, Ask, Refused
 from fakeserver.history import (
@@ -19,7 +20,7 @@ from fakeserver.history import (
 )
 from fakeserver.log import EventLog
 from fakeserver.query import ID, RECORDED_AT, Condition, Query
-from fakeserver.scenario import EventId, LoggedEvent, Scenario
+from fakeserver.scenario import PATIENCE_MS, EventId, LoggedEvent, Scenario
 from fakeserver.verifier.promise import Promise
 
 
@@ -95,6 +96,14 @@ class Evidence:
         """Short names for people: ``e1``, ``e2`` … in the order of the log."""
         return {event.id: f"e{number}" for number, event in enumerate(self.scenario.events, 1)}
 
+    @cached_property
+    def by_stamp(self) -> dict[Instant | None, list[LoggedEvent]]:
+        """The events of each stamp, in the order of the log."""
+        found: dict[Instant | None, list[LoggedEvent]] = {}
+        for event in self.scenario.events:
+            found.setdefault(event.recorded_at, []).append(event)
+        return found
+
     def name(self, event_id: EventId) -> str:
         """The short name of an event, or the id itself where the log has none such."""
         return self.names.get(event_id, repr(event_id))
@@ -124,10 +133,51 @@ class Evidence:
         return not self.scenario.is_open and poll_number > self.scenario.calm_from
 
     def query(self, exchange: Exchange) -> Query | None:
-        """What a request meant, or None for one that was refused."""
-        if exchange.status != 200:
-            return None
+        """What a request meant whose answer shows what the log held then, else None.
+
+        An answer that was refused, lost, cut or older than its request shows nothing.
+        """
+        return self.meant(exchange) if exchange.is_sound else None
+
+    def meant(self, exchange: Exchange) -> Query | None:
+        """What a request meant, whatever became of it, or None for one that the API refuses."""
         return _parse(self.scenario.dialect, exchange.target, self._settings_key)
+
+    def late_by_ms(self, event: LoggedEvent) -> int:
+        """How long after its stamp `event` could be missing from an answer, in ms.
+
+        That is its own lateness, and longer where an old answer lacked it later still.
+        """
+        last = self._withheld.get(event.id)
+        if last is None:
+            return event.late_by_ms
+        since = event.visible_at if event.recorded_at is None else event.recorded_at
+        return max(event.late_by_ms, last + 1 - since)
+
+    @cached_property
+    def _withheld(self) -> dict[EventId, Instant]:
+        """For each event that an old answer lacked, the last instant at which one did."""
+        last: dict[EventId, Instant] = {}
+        for exchange in map(self.exchange, self.exchanges):
+            if exchange.as_of is not None:
+                last |= dict.fromkeys(self._lacking(exchange, exchange.as_of), exchange.at)
+        return last
+
+    def _lacking(self, exchange: Exchange, as_of: Instant) -> Iterator[EventId]:
+        """Yield the events that an answer lacks because it shows the log as of an earlier instant.
+
+        With page numbers these are also the rows that the missing ones would have pushed onto the
+        page, and where it is not full all that follow: a client takes it for the last.
+        """
+        for event in self.scenario.events:
+            if as_of < event.visible_at <= exchange.at:
+                yield event.id
+        query = self.meant(exchange)
+        if query is not None and query.offset:
+            full = query.limit is not None and len(exchange.event_ids) >= query.limit
+            asked = query if full else msgspec.structs.replace(query, limit=None)
+            rows = self.log.select(asked, exchange.at).rows
+            yield from (row.id for row in rows if row.id not in exchange.event_ids)
 
     def words(self, query: Query, near: Instant) -> str:
         """What `query` covers, in words; times a day or more away from `near` are dated."""
@@ -172,8 +222,9 @@ class Evidence:
     def owed(self) -> list[LoggedEvent]:
         """Events that the client owes by the end of the calm.
 
-        Not owed: what came later than promised, what lies outside `scopes`, and what became visible
-        only after the last poll had started (it may have asked for that row before it was there).
+        Not owed: what was missing later than promised, what lies outside `scopes`, and what became
+        visible only after the last poll had started (it may have asked for it before it was there).
+        In an open scenario, which has no calm, neither what a client may still hold back.
         """
         if not self.is_complete:
             return []
@@ -182,9 +233,44 @@ class Evidence:
             event
             for event in self.scenario.events
             if event.visible_at <= last
-            and event.late_by_ms <= self.late_by_ms_max
+            and self.late_by_ms(event) <= self.late_by_ms_max
             and self.in_scope(event)
+            and not self._may_be_held_back(event, last)
         ]
+
+    def _may_be_held_back(self, event: LoggedEvent, last: Instant) -> bool:
+        """Whether a client that sorts by stamp may keep `event` until nothing earlier can appear.
+
+        Such a client has delivered nothing later (theorem T3). It may wait for the promised
+        lateness, and as long as a calm is patient if it shows that it holds back what it has.
+        """
+        newest = self._newest_delivered
+        if not self.scenario.is_open or event.recorded_at is None or newest is None:
+            return False
+        patience = max(PATIENCE_MS if self._holds_back else 0, self.late_by_ms_max)
+        return event.recorded_at > max(newest, last - patience)
+
+    @cached_property
+    def _holds_back(self) -> bool:
+        """Whether the last poll was served the earliest of the events that it may hold back."""
+        last, newest = self.polls[-1], self._newest_delivered or INSTANT_MIN
+        stamps = {
+            event.id: event.recorded_at
+            for event in self.scenario.events
+            if event.recorded_at is not None
+            and event.recorded_at > newest
+            and event.visible_at <= last.started_at
+        }
+        served = {i for place in last.exchanges for i in self.exchange(place).event_ids}
+        earliest = min(stamps.values(), default=None)
+        return any(stamps.get(event_id) == earliest for event_id in served & stamps.keys())
+
+    @cached_property
+    def _newest_delivered(self) -> Instant | None:
+        """The latest stamp of the delivered events, or None where none has a stamp."""
+        found = (self.log.find(event_id) for event_id in self.first_delivery)
+        stamps = [event.recorded_at for event in found if event is not None]
+        return max((stamp for stamp in stamps if stamp is not None), default=None)
 
 
 @lru_cache(maxsize=8192)

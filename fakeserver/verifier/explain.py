@@ -1,4 +1,4 @@
-"""What a name in a report means, with its source: rules, causes, hazards, switches."""
+"""What a name in a report means, with its source: rules, causes, hazards, switches and so on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from fakeserver.dialects import DIALECTS, find_dialect
+from fakeserver.dialects.base import Dialect
 from fakeserver.errors import UsageError
-from fakeserver.profile import Switch
+from fakeserver.fault import FAULT_KINDS
+from fakeserver.profile import Profile, Switch
 from fakeserver.verifier.causes import CAUSES
 from fakeserver.verifier.hazards import HAZARDS
 from fakeserver.verifier.rules import RULES
@@ -16,7 +18,10 @@ THEORY = "  theory   classes and theorems: contracts/THEORY.md; the rest are pub
 
 
 def explain(name: str) -> str:
-    """Return what the rule, cause, hazard or switch called `name` means. Raises `UsageError`."""
+    """Return what the rule, cause, hazard, fault, switch or profile called `name` means.
+
+    Raises `UsageError`.
+    """
     texts = list(_explanations(name))
     if texts:
         return "\n".join(texts)
@@ -29,8 +34,11 @@ def explain(name: str) -> str:
 
 def known_names() -> list[str]:
     """Every name that `explain` knows."""
-    switches = {switch.name for name in DIALECTS for switch in find_dialect(name).switches}
-    return [*RULES, *CAUSES, *HAZARDS, *sorted(switches)]
+    dialects = [find_dialect(name) for name in DIALECTS]
+    switches = {switch.name for dialect in dialects for switch in dialect.switches}
+    profiles = [profile.name for dialect in dialects for profile in dialect.profiles]
+    names = [*RULES, *CAUSES, *HAZARDS, *FAULT_KINDS, *sorted(switches), *profiles]
+    return [*dict.fromkeys(names)]
 
 
 def overview() -> str:
@@ -39,10 +47,12 @@ def overview() -> str:
         "rules:    " + " ".join(RULES),
         "causes:   " + " ".join(CAUSES),
         "hazards:  " + " ".join(HAZARDS),
+        "faults:   " + " ".join(FAULT_KINDS),
     ]
     for name in DIALECTS:
-        switches = " ".join(switch.name for switch in find_dialect(name).switches)
-        lines.append(f"switches of {name}:  {switches}")
+        dialect = find_dialect(name)
+        lines.append(f"switches of {name}:  {' '.join(s.name for s in dialect.switches)}")
+        lines.append(f"profiles of {name}:  {' '.join(p.name for p in dialect.profiles)}")
     return "\n".join(lines) + "\n"
 
 
@@ -60,15 +70,21 @@ def _explanations(name: str) -> Iterator[str]:
         yield (
             f"{name} is a hazard.\n  about    {hazard.about}\n  source   {hazard.source}\n{THEORY}"
         )
-    for dialect in DIALECTS:
-        for switch in find_dialect(dialect).switches:
-            if switch.name == name:
-                yield _switch_text(dialect, switch)
+    if name in FAULT_KINDS:
+        kind = FAULT_KINDS[name]
+        takes = ", ".join(("nth", "times", *kind.takes))
+        yield (
+            f"{name} is a kind of fault.\n  about    {kind.about}\n  fields   {takes}\n"
+            f"  source   {kind.source}\n{THEORY}"
+        )
+    for dialect in map(find_dialect, DIALECTS):
+        yield from (_switch_text(dialect, it) for it in dialect.switches if it.name == name)
+        yield from (_profile_text(it) for it in dialect.profiles if it.name == name)
 
 
-def _switch_text(dialect: str, switch: Switch) -> str:
+def _switch_text(dialect: Dialect, switch: Switch) -> str:
     lines = [
-        f"{switch.name} is a switch of {dialect}.",
+        f"{switch.name} is a switch of {dialect.name}.",
         f"  about    {switch.about}",
         f"  source   {switch.source}",
     ]
@@ -82,5 +98,26 @@ def _switch_text(dialect: str, switch: Switch) -> str:
             )
             if holds
         ]
+        profiles = [
+            profile.name for profile in dialect.profiles if value in profile.allowed[switch.name]
+        ]
         lines.append(f"  value    {value!r}" + (f"  ({', '.join(marks)})" if marks else ""))
+        lines.append(f"    from     {switch.origins[value]}")
+        allowed = ", ".join(profiles) or f"no profile; serve --set {switch.name}={value} pins it"
+        lines.append(f"    allowed  {allowed}")
+    return "\n".join(lines) + "\n"
+
+
+def _profile_text(profile: Profile) -> str:
+    lines = [
+        f"{profile.name} is a profile of {profile.dialect}.",
+        f"  about    {profile.about}",
+        f"  source   {profile.source}",
+    ]
+    if profile.seen:
+        lines.append(f"  date     {profile.seen}")
+    for name, values in profile.unusual.items():
+        lines.append(f"  sets     {name} = {' or '.join(map(repr, values))}")
+    if not profile.unusual:
+        lines.append("  sets     nothing: every switch has its default")
     return "\n".join(lines) + "\n"

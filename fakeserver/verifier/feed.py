@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import operator
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from fakeserver import doors
 from fakeserver.app import ORIGIN, FakeServer
 from fakeserver.clock import as_datetime
+from fakeserver.delivery import delivered, shown_value
 from fakeserver.errors import ClientKilled, HarnessError, RunStopped, UsageError
 from fakeserver.history import Delivered, Killed, Saved, Slept
-from fakeserver.scenario import Crash, CrashPoint, EventId, LoggedEvent
+from fakeserver.scenario import Crash, CrashPoint, EventId
 
 if TYPE_CHECKING:
     from urllib.request import OpenerDirector
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 
 SLEEP_S_MAX = 7 * 86_400
 """A week: longer than any poll interval, short enough to stay within the calendar."""
-ID_DIGITS_MAX = 20
-"""A number of 64 bits has no more; longer text is no number to us."""
 
 _json = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
@@ -147,7 +143,7 @@ class Feed:
         self.check_alive()
         encoded = _encode(checkpoint)
         if isinstance(events, (Mapping, str, bytes)) or not isinstance(events, Iterable):
-            raise UsageError(f"commit: expected a list of events, got {_shown(events)}")
+            raise UsageError(f"commit: expected a list of events, got {shown_value(events)}")
         steps = [self._delivered(event) for event in events]
         self._may_crash("before-save")
         for step in steps:
@@ -159,7 +155,9 @@ class Feed:
         """Let simulated time pass; may be awaited. After the last poll it raises `FeedClosed`."""
         self.check_alive()
         if not isinstance(seconds, (int, float)) or not 0 <= seconds <= SLEEP_S_MAX:
-            raise UsageError(f"sleep: expected 0 to {SLEEP_S_MAX} seconds, got {_shown(seconds)}")
+            raise UsageError(
+                f"sleep: expected 0 to {SLEEP_S_MAX} seconds, got {shown_value(seconds)}"
+            )
         ms = round(seconds * 1000)
         self._world.record(Slept(at=self._world.now, ms=ms))
         self._world.advance(ms)
@@ -219,43 +217,18 @@ class Feed:
         self._world.record(Saved(at=self._world.now, checkpoint=json.loads(encoded)))
 
     def _delivered(self, event: Mapping[str, Any] | EventId) -> Delivered:
-        event_id = _id_of(event)
-        logged = self._find(event_id)
-        known_id = event_id if logged is None else logged.id
-        altered = None
-        if isinstance(event, Mapping) and (logged is None or not self._same(event, logged)):
-            altered = _as_json(event)
-        return Delivered(at=self._world.now, event_id=known_id, event=altered)
-
-    def _find(self, event_id: EventId) -> LoggedEvent | None:
-        """Find an event by its id; a number written as text is the same id to us."""
-        found = self._world.log.find(event_id)
-        if found is not None:
-            return found
-        if isinstance(event_id, int):
-            return self._world.log.find(str(event_id))
-        if len(event_id) > ID_DIGITS_MAX or not (event_id.isascii() and event_id.isdecimal()):
-            return None
-        return self._world.log.find(int(event_id)) if str(int(event_id)) == event_id else None
-
-    def _same(self, event: Mapping[str, Any], logged: LoggedEvent) -> bool:
+        world = self._world
         try:
-            truth = self._world.dialect.render_event(logged, self._world.settings)
-        except Exception as error:
-            failure = HarnessError(
-                f"the fake failed to show event {logged.id!r}: {type(error).__name__}: {error}"
+            return delivered(
+                event,
+                at=world.now,
+                log=world.log,
+                dialect=world.dialect,
+                settings=world.settings,
             )
+        except HarnessError as failure:
             self._server.failure = self._server.failure or failure
-            raise failure from error
-        try:
-            return all(
-                event[name] == truth[name] for name in event if name in truth and name != "id"
-            )
-        except Exception as error:
-            raise UsageError(
-                f"deliver: expected plain values, got {_shown(event)}, and comparing it raised "
-                f"{type(error).__name__}: {error}"
-            ) from error
+            raise
 
 
 class _Slept:
@@ -265,41 +238,10 @@ class _Slept:
         yield
 
 
-def _id_of(event: Mapping[str, Any] | EventId) -> EventId:
-    event_id = event.get("id") if isinstance(event, Mapping) else event
-    if isinstance(event_id, str):
-        return str(event_id)
-    if not isinstance(event_id, bool):
-        try:
-            return operator.index(event_id)  # type: ignore[arg-type]  # None has none
-        except TypeError:
-            pass
-    raise UsageError(
-        f"deliver: expected a mapping with its 'id', or the bare id (a whole number or text), "
-        f"got {_shown(event)}"
-    )
-
-
-def _shown(value: Any) -> str:
-    try:
-        return f"{value!r:.200}"
-    except Exception:
-        return f"a {type(value).__name__}"
-
-
 def _encode(checkpoint: Any) -> bytes:
     try:
         return _json.encode(checkpoint).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(
-            f"save: expected a JSON value, got {_shown(checkpoint)}: {error}"
+            f"save: expected a JSON value, got {shown_value(checkpoint)}: {error}"
         ) from error
-
-
-def _as_json(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy what was delivered; what is no JSON is kept as its text, for the report."""
-    try:
-        copy = {str(name): value for name, value in event.items()}
-        return dict(msgspec.json.decode(msgspec.json.encode(copy, enc_hook=repr)))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise UsageError(f"deliver: expected JSON values, got {_shown(event)}: {error}") from error

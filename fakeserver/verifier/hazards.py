@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import msgspec
 
-from fakeserver.clock import HOUR_MS, as_datetime, at, zone
+from fakeserver.clock import HOUR_MS, INSTANT_MIN, as_datetime, at, zone
 from fakeserver.dialects.base import Dialect
 from fakeserver.history import Exchange, Killed, Restarted
 from fakeserver.profile import Profile
@@ -21,7 +21,6 @@ Detector = Callable[[Evidence], bool]
 Possible = Callable[[Dialect, Profile, int], bool]
 
 KNOWN_EVENT_TYPES = ("TRANSACTION_STATUS_CHANGE",)
-
 
 WINTER, SUMMER = as_datetime(at("2026-01-05T00:00:00Z")), as_datetime(at("2026-07-01T00:00:00Z"))
 """A zone whose clocks change has different offsets on these days."""
@@ -148,6 +147,19 @@ def _empty_log(evidence: Evidence) -> bool:
     )
 
 
+def _null_key(evidence: Evidence) -> bool:
+    last = max((exchange.at for exchange, _ in _pages(evidence)), default=INSTANT_MIN)
+    return any(e.recorded_at is None and e.visible_at <= last for e in evidence.scenario.events)
+
+
+def _future_stamp(evidence: Evidence) -> bool:
+    return any(
+        row is not None and row.recorded_at is not None and row.recorded_at > exchange.at
+        for exchange, _ in _pages(evidence)
+        for row in map(evidence.log.find, exchange.event_ids)
+    )
+
+
 def _ids_not_in_time_order(evidence: Evidence) -> bool:
     seen = [
         (event.recorded_at, event.id)
@@ -223,6 +235,14 @@ def _where(switch: str, *values: object) -> Possible:
     return check
 
 
+def _nulls(_dialect: Dialect, profile: Profile, _late: int) -> bool:
+    return True in profile.allowed.get("null_created_at", ())
+
+
+def _shuffled(_dialect: Dialect, profile: Profile, _late: int) -> bool:
+    return any("shuffled" in profile.allowed.get(n, ()) for n in ("ties", "created_at_ties"))
+
+
 def _capped(_dialect: Dialect, profile: Profile, _late: int) -> bool:
     return any(cap is not None for cap in profile.allowed.get("limit_max", ()))
 
@@ -257,7 +277,7 @@ _ALL = (
         name="unstable-ties",
         about="The order among events that share a stamp differs from request to request.",
         source="fault class C04; getlago/lago-api#5587, datagouv/api-tabular#122",
-        possible=_where("ties", "shuffled"),
+        possible=_shuffled,
         exercised=_unstable_ties,
     ),
     Hazard(
@@ -308,6 +328,20 @@ _ALL = (
         source="the sales channel's document: 'the list of supported events will expand'",
         possible=_where("event_types", "expanding"),
         exercised=_unknown_event_type,
+    ),
+    Hazard(
+        name="null-key",
+        about="There was an event without a stamp, which no filter on the stamp finds.",
+        source="fault class C35; PostHog/posthog#76090",
+        possible=_nulls,
+        exercised=_null_key,
+    ),
+    Hazard(
+        name="future-stamp",
+        about="A page held an event whose stamp lay ahead of the moment of the request.",
+        source="fault class C36; vscarpenter/gsd-task-manager#284",
+        possible=_where("future_stamps", "some"),
+        exercised=_future_stamp,
     ),
     Hazard(
         name="ids-not-in-time-order",

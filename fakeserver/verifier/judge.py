@@ -64,7 +64,7 @@ def counted(evidence: Evidence) -> dict[str, int]:
     events = evidence.scenario.events
     counts = {
         "repeats": repeats if evidence.promise.delivery == "at-least-once" else 0,
-        "too-late": sum(event.late_by_ms > evidence.late_by_ms_max for event in events),
+        "too-late": sum(evidence.late_by_ms(event) > evidence.late_by_ms_max for event in events),
         "outside": sum(not evidence.in_scope(event) for event in events),
     }
     return {name: count for name, count in counts.items() if count}

@@ -9,6 +9,7 @@ from fakeserver.history import Exchange, Killed, Restarted, Saved
 from fakeserver.query import RECORDED_AT, Query
 from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.verifier.evidence import Evidence
+from fakeserver.verifier.failures import failure, is_failure
 from fakeserver.verifier.verdict import lines_of
 
 NAMES_MAX = 5
@@ -22,11 +23,7 @@ def promised(evidence: Evidence, word: str, says: str) -> str:
 
 def tied_with(evidence: Evidence, event: LoggedEvent) -> list[str]:
     """Name all events that share the stamp of `event`, itself among them."""
-    return [
-        evidence.name(other.id)
-        for other in evidence.scenario.events
-        if other.recorded_at == event.recorded_at
-    ]
+    return [evidence.name(other.id) for other in evidence.by_stamp[event.recorded_at]]
 
 
 def ties_allowed(evidence: Evidence, event: LoggedEvent) -> str | None:
@@ -76,8 +73,9 @@ def explain_repeat(evidence: Evidence, first: int, again: int) -> Proof:
     exchange = evidence.exchange(source)
     row = exchange.event_ids.index(event_id) + 1
     query = evidence.query(exchange)
-    if query is not None:
-        asked = evidence.words(query, exchange.at)
+    meant = evidence.meant(exchange)
+    if meant is not None:
+        asked = evidence.words(meant, exchange.at)
         why.append(f"The second time it was row {row} of a request for {asked}.")
     stop = _explain_stop(evidence, name, first, again)
     if stop is not None:
@@ -162,10 +160,15 @@ def explain_stuck(
         would = "Wait with feed.sleep, which costs no real time, and return when nothing is new."
     if last is not None:
         exchange = evidence.exchange(last)
-        query = evidence.query(exchange)
-        asked = exchange.target if query is None else evidence.words(query, exchange.at)
+        query, meant = evidence.query(exchange), evidence.meant(exchange)
+        asked = exchange.target if meant is None else evidence.words(meant, exchange.at)
         rows = lines_of(evidence.name(event_id) for event_id in exchange.event_ids) or "no rows"
-        why.append(f"Its last request asked for {asked} and got {rows}.")
+        why.append(f"Its last request asked for {asked} and got {failure(exchange) or rows}.")
+        if is_failure(exchange):
+            would = (
+                "Wait before the same request is sent again, longer each time (feed.sleep costs no "
+                "real time); or let the poll fail, and try again in the next one."
+            )
         if query is not None and _is_all_ties(evidence, exchange, query):
             count = len(exchange.event_ids)
             rows_share = "Both rows share" if count == 2 else f"All {count} rows share"

@@ -183,7 +183,7 @@ def out_of_order(evidence: Evidence) -> Iterator[Finding]:
         (place, rank)
         for place in places
         if (event := evidence.log.find(evidence.delivered(place).event_id)) is not None
-        and event.late_by_ms <= evidence.late_by_ms_max
+        and evidence.late_by_ms(event) <= evidence.late_by_ms_max
         and (rank := key(event)) is not None
     ]
     for (before, earlier), (after, later) in pairwise(ranked):
@@ -255,9 +255,15 @@ def stuck(evidence: Evidence) -> Iterator[Finding]:
 
 
 def crashed(evidence: Evidence) -> Iterator[Finding]:
-    """Accuse of an exception in the calm, when no fault is on. Failing in the storm is allowed."""
+    """Accuse of an exception in the calm, when no fault is on. Failing in the storm is allowed.
+
+    Nor is a poll accused that met a 429: a limit on requests is there in the calm as well.
+    """
     for place, step in enumerate(evidence.history):
         if isinstance(step, PollEnded) and step.ending == "raised" and evidence.in_calm(step.poll):
+            poll = evidence.polls[step.poll - 1]
+            if any(evidence.exchange(asked).status == 429 for asked in poll.exchanges):
+                continue
             yield Finding(
                 rule="CRASHED",
                 steps=(place,),
@@ -328,7 +334,7 @@ _ALL = (
     Rule(
         name="CRASHED",
         accuses="The client raised an exception in the calm.",
-        spares="Failing while a fault is on.",
+        spares="Failing while a fault is on, or in a poll that was told to ask more slowly (429).",
         source="fault classes C16, C35",
         apply=crashed,
     ),

@@ -30,6 +30,7 @@ from fakeserver.history import (
 )
 from fakeserver.scenario import EventId, Poll, Scenario
 from fakeserver.verifier.clients import Client, Life, check_client, is_built
+from fakeserver.verifier.failures import is_failure
 from fakeserver.verifier.feed import Feed
 from fakeserver.verifier.watchdog import POLL_SECONDS_MAX, Watchdog
 
@@ -75,6 +76,11 @@ class Doorkeeper:
         if self._live is None:
             self._live = LiveServer(self._server)
         return self._live.url
+
+    def settle(self) -> None:
+        """Wait until the live server is done with requests whose clients have gone."""
+        if self._live is not None:
+            self._live.settle()
 
     def close(self) -> None:
         """Stop the live server and the watchdog, if they were started."""
@@ -154,6 +160,7 @@ class _Run:
         finally:
             self._feed.stop(FeedClosed("the run is over"))  # whatever the client left running
             self._life.close()
+            self._keeper.settle()
         return self._world.history
 
     def _new_feed(self, checkpoint: bytes | None) -> Feed:
@@ -178,6 +185,7 @@ class _Run:
         self._world.advance_to(poll.starts_at)
         self._number += 1
         self._pace.start_poll()
+        self._world.arm(poll.faults)
         self._feed.begin_poll(poll.crash)
         self._world.record(PollStarted(at=self._world.now, poll=self._number))
 
@@ -282,11 +290,23 @@ class _Run:
     def _before_request(self) -> None:
         """End a client that goes nowhere, before each request."""
         self._feed.check_alive()
+        self._end_overdue_faults()
         if self._server.failure is not None:
             self._stop(BudgetSpent("the fake failed; this is not the client's fault"))
         reason = self._pace.note_request(self._world.last_exchange)
         if reason is not None:
             self._stop(BudgetSpent(reason))
+
+    def _end_overdue_faults(self) -> None:
+        """End the faults of a poll when the next one is due.
+
+        Else one without end would never let a client go that waits and tries again, and the calm
+        would not be calm for one that has overslept its beginning.
+        """
+        if not self._polls[self._number - 1].faults:
+            return
+        if self._world.now >= self._polls[self._number].starts_at:  # never the last poll: it's calm
+            self._world.arm(())
 
     def _stop(self, reason: RunStopped) -> None:
         """Stop the client and raise `reason` in it."""
@@ -326,7 +346,10 @@ class _Pace:
         """Count a sleep; return whether the client has long found nothing new."""
         self._note_answer(last)
         self.sleeps += 1
-        if self._asked:
+        if self._asked and self._failed:
+            self.requests -= 1  # to wait and try again is polite, however often
+            self._quiet_sleeps = 0
+        elif self._asked:
             self._idle_rounds = 0 if self._found_new else self._idle_rounds + 1
             self._quiet_sleeps = 0
         else:
@@ -337,6 +360,7 @@ class _Pace:
     def _start_round(self) -> None:
         self._asked = False
         self._found_new = False
+        self._failed = False
         self._same_answers = 0
         self._answer: tuple[Any, ...] | None = None
 
@@ -344,6 +368,9 @@ class _Pace:
         if last is None or last is self._noted or not self._asked:
             return
         self._noted = last
+        self._failed = is_failure(last)
+        if self._failed:
+            return  # what comes again and again in an outage says nothing about the client
         answer = (last.target, last.status, last.event_ids)
         self._same_answers = self._same_answers + 1 if answer == self._answer else 1
         self._answer = answer

@@ -8,6 +8,7 @@ pass proposes simpler scenarios, and the first one that still breaks the same ru
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import pairwise, product
 
 import msgspec
@@ -15,6 +16,8 @@ import msgspec
 from fakeserver.clock import HOUR_MS, MINUTE_MS, SECOND_MS, Instant, at
 from fakeserver.dialects import find_dialect
 from fakeserver.errors import ScenarioError
+from fakeserver.fault import Fault
+from fakeserver.oddities import without_finer
 from fakeserver.scenario import CALM_POLLS_MIN, PATIENCE_MS, EventId, LoggedEvent, Poll, Scenario
 
 RUNS_MAX = 600
@@ -117,7 +120,7 @@ def _fewer_polls(scenario: Scenario) -> Iterator[Scenario]:
 def _fewer_crashes(scenario: Scenario) -> Iterator[Scenario]:
     for number, poll in enumerate(scenario.polls):
         for simpler in (
-            Poll(starts_at=poll.starts_at),
+            Poll(starts_at=poll.starts_at, faults=poll.faults),
             msgspec.structs.replace(poll, restart=False),
             msgspec.structs.replace(poll, crash=None),
         ):
@@ -126,10 +129,63 @@ def _fewer_crashes(scenario: Scenario) -> Iterator[Scenario]:
                 yield from _changed(scenario, polls=polls)
 
 
+def _fewer_faults(scenario: Scenario) -> Iterator[Scenario]:
+    """Drop all faults, then those of a poll, then one; then make one plainer, and hit earlier."""
+    yield from _changed(scenario, polls=tuple(_with_faults(poll, ()) for poll in scenario.polls))
+    for number, poll in enumerate(scenario.polls):
+        for faults in ((), *_fewer_or_plainer(poll.faults)):
+            polls = list(scenario.polls)
+            polls[number] = _with_faults(poll, faults)
+            yield from _changed(scenario, polls=tuple(polls))
+
+
+def _with_faults(poll: Poll, faults: tuple[Fault, ...]) -> Poll:
+    return msgspec.structs.replace(poll, faults=faults)
+
+
+def _fewer_or_plainer(faults: tuple[Fault, ...]) -> Iterator[tuple[Fault, ...]]:
+    for place in range(len(faults)):
+        yield faults[:place] + faults[place + 1 :]
+    for place, fault in enumerate(faults):
+        for changes in (
+            {"times": 1},
+            {"nth": 1},
+            {"nth": fault.nth - 1},
+            {"status": None},
+            {"retry_after_s": None},
+        ):
+            if any(getattr(fault, name) != value for name, value in changes.items()):
+                with suppress(ScenarioError):
+                    plainer = msgspec.structs.replace(fault, **changes)
+                    yield (*faults[:place], plainer, *faults[place + 1 :])
+
+
+def _fewer_requests_before_faults(scenario: Scenario) -> Iterator[Scenario]:
+    """Drop a page of events, and let a fault behind it hit one request earlier."""
+    later = [fault.nth > 1 for poll in scenario.polls for fault in poll.faults]
+    if not any(later):
+        return
+    polls = tuple(
+        _with_faults(
+            poll,
+            tuple(msgspec.structs.replace(f, nth=max(1, f.nth - 1)) for f in poll.faults),
+        )
+        for poll in scenario.polls
+    )
+    for fewer in _without_blocks(scenario, _rows_of_a_page(scenario)):
+        yield from _changed(scenario, events=fewer, polls=polls)
+
+
 def _fewer_settings(scenario: Scenario) -> Iterator[Scenario]:
+    dialect = find_dialect(scenario.dialect)
+    late = dialect.late_by_ms_max(dialect.settings(scenario.settings))
     for name in scenario.settings:
         settings = {key: value for key, value in scenario.settings.items() if key != name}
-        yield from _changed(scenario, settings=settings)
+        # What promises the lateness stays: without it an event would be later than promised.
+        if dialect.late_by_ms_max(dialect.settings(settings)) < late:
+            continue
+        events = without_finer(scenario.events) if name == "stamp_precision" else scenario.events
+        yield from _changed(scenario, settings=settings, events=events)
 
 
 def _small_pages(scenario: Scenario) -> Iterator[Scenario]:
@@ -222,11 +278,15 @@ def _shorter_walks(scenario: Scenario) -> Iterator[Scenario]:
     """
     first = scenario.polls[0].starts_at
     instants = sorted({at for at in _instants(scenario) if first <= at < scenario.calm_at})
-    overlap = find_dialect(scenario.dialect).overlap_rows
-    for fewer in _without_blocks(scenario, max(1, scenario.page_size - overlap)):
+    for fewer in _without_blocks(scenario, _rows_of_a_page(scenario)):
         for without in _changed(scenario, events=fewer):
             for instant, by in product(instants, _request_steps(scenario)):
                 yield from _shifted(without, after=instant, by=-by)
+
+
+def _rows_of_a_page(scenario: Scenario) -> int:
+    """How many rows a page brings that no page before it had."""
+    return max(1, scenario.page_size - find_dialect(scenario.dialect).overlap_rows)
 
 
 def _request_steps(scenario: Scenario) -> tuple[int, ...]:
@@ -280,6 +340,8 @@ PASSES: tuple[Pass, ...] = (
     _fewer_events,
     _fewer_polls,
     _fewer_crashes,
+    _fewer_faults,
+    _fewer_requests_before_faults,
     _prompt_events,
     _fewer_settings,
     _smaller_pages,

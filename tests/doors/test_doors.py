@@ -1,12 +1,9 @@
 """A client's history does not depend on the door through which it came."""
 
-import asyncio
 import io
 import json
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from http.client import InvalidURL
 from typing import Any
 from urllib.parse import urlencode
@@ -14,27 +11,28 @@ from wsgiref.validate import validator
 
 import httpx
 import pytest
-import requests
 
 from fakeserver import doors
 from fakeserver.app import FakeServer
-from fakeserver.clock import SECOND_MS, at
 from fakeserver.dialects import DIALECTS
 from fakeserver.dialects.base import TOKEN
 from fakeserver.errors import HarnessError, UsageError
 from fakeserver.generate import generate_scenario
 from fakeserver.history import Delivered, Exchange, Saved, to_lines
-from fakeserver.scenario import LoggedEvent, Poll, Scenario
 from fakeserver.verifier.feed import Feed
 from fakeserver.verifier.runner import run
 
-BEARER = {"Authorization": f"Bearer {TOKEN}"}
-OF_THE_CONNECTION = {"connection"}
-"""Headers that belong to a socket and not to the answer."""
-
-Answer = tuple[int, dict[str, str], bytes]
-Send = Callable[..., Answer]
-"""``send(url, method=…, headers=…, body=…)`` → status, headers with lower-case names, body."""
+from .ways import (
+    DOORS,
+    SOCKETS,
+    WAYS,
+    Answer,
+    Send,
+    in_process,
+    over_socket,
+    way_into,
+)
+from .worlds import LIST, small_world
 
 
 @pytest.fixture(autouse=True)
@@ -47,102 +45,6 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("default login somebody password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
-
-
-def by_requests(session: requests.Session) -> Send:
-    def send(url: str, *, method: str = "GET", headers: Any = None, body: Any = None) -> Answer:
-        got = session.request(method, url, headers=headers, data=body)
-        return got.status_code, lower(got.headers), got.content
-
-    return send
-
-
-def by_httpx(client: httpx.Client) -> Send:
-    def send(url: str, *, method: str = "GET", headers: Any = None, body: Any = None) -> Answer:
-        got = client.request(method, url, headers=headers, content=body)
-        return got.status_code, lower(got.headers), got.content
-
-    return send
-
-
-def by_httpx_async(client: httpx.AsyncClient, runner: asyncio.Runner) -> Send:
-    def send(url: str, *, method: str = "GET", headers: Any = None, body: Any = None) -> Answer:
-        got = runner.run(client.request(method, url, headers=headers, content=body))
-        return got.status_code, lower(got.headers), got.content
-
-    return send
-
-
-def by_urllib(opener: urllib.request.OpenerDirector) -> Send:
-    def send(url: str, *, method: str = "GET", headers: Any = None, body: Any = None) -> Answer:
-        request = urllib.request.Request(url, method=method, headers=headers or {}, data=body)
-        try:
-            with opener.open(request) as got:
-                return got.status, lower(got.headers), got.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, lower(error.headers), error.read()
-
-    return send
-
-
-def lower(headers: Mapping[str, str]) -> dict[str, str]:
-    names = {name.lower(): value for name, value in headers.items()}
-    return {name: value for name, value in names.items() if name not in OF_THE_CONNECTION}
-
-
-@contextmanager
-def in_process(name: str, make: Callable[[str], Any]) -> Iterator[Send]:
-    """One of our doors; `make` makes it, given the name of the function that does."""
-    if name == "requests":
-        with make("requests_session") as session:
-            yield by_requests(session)
-    elif name == "httpx":
-        with make("httpx_client") as client:
-            yield by_httpx(client)
-    elif name == "httpx-async":
-        with asyncio.Runner() as runner:
-            client = make("httpx_async_client")
-            yield by_httpx_async(client, runner)
-            runner.run(client.aclose())
-    else:
-        yield by_urllib(make("urllib_opener"))
-
-
-@contextmanager
-def over_socket(name: str) -> Iterator[Send]:
-    """The library's own way through a socket, told to ignore the proxies of the machine."""
-    if name == "requests":
-        with requests.Session() as session:
-            session.trust_env = False
-            session.headers.update(BEARER)
-            yield by_requests(session)
-    elif name == "httpx":
-        with httpx.Client(trust_env=False, headers=BEARER) as client:
-            yield by_httpx(client)
-    else:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        opener.addheaders = [*BEARER.items()]
-        yield by_urllib(opener)
-
-
-DOORS = ["requests", "httpx", "httpx-async", "urllib"]
-SOCKETS = ["requests", "httpx", "urllib"]
-WAYS = [f"{name} in process" for name in DOORS] + [f"{name} over a socket" for name in SOCKETS]
-
-
-@contextmanager
-def way_into(app: Any, way: str) -> Iterator[Callable[..., Answer]]:
-    """``send(target)`` to an application, without the address."""
-    name, _, where = way.partition(" ")
-    with ExitStack() as stack:
-        if where == "in process":
-            origin = doors.ORIGIN
-            send = stack.enter_context(in_process(name, lambda door: getattr(doors, door)(app)))
-        else:
-            origin = stack.enter_context(doors.live(app))
-            send = stack.enter_context(over_socket(name))
-        yield lambda target, **options: send(origin + target, **options)
 
 
 # One algorithm through every door
@@ -208,46 +110,6 @@ def test_equal_histories_through_every_door(dialect, seed):
 
 # Requests of every kind
 
-START = at("2026-03-01T12:00:00Z")
-
-
-def small_world(dialect: str) -> Scenario:
-    """Three events of which one appears only later."""
-    fields = {
-        "haravan": {
-            "arguments": [],
-            "body": None,
-            "subject_id": 7,
-            "subject_type": "Order",
-            "verb": "placed",
-            "message": "Đơn hàng đã được đặt",
-            "author": "haravan",
-            "description": None,
-            "path": "/admin/orders/7",
-        },
-        "saleschannel": {"eventType": "TRANSACTION_STATUS_CHANGE", "eventAt": START},
-    }
-    return Scenario(
-        dialect=dialect,
-        starts_at=START,
-        request_ms=250,
-        page_size=2,
-        late_by_ms_max=0,
-        events=tuple(
-            LoggedEvent(
-                id=number if dialect == "haravan" else f"c{number}",
-                recorded_at=START - SECOND_MS,
-                visible_at=START + (SECOND_MS if number == 3 else 0),
-                fields=fields[dialect],
-            )
-            for number in (1, 2, 3)
-        ),
-        polls=tuple(Poll(starts_at=START + number * 10_000) for number in range(1, 4)),
-        calm_from=0,
-    )
-
-
-LIST = {"haravan": "/com/events.json", "saleschannel": "/saleschannel-services/v1/events"}
 NO_TOKEN = {"Authorization": "Bearer"}
 
 

@@ -302,3 +302,22 @@ class DeliversSubjectId(ByWindow):
 
     def deliver(self, event: Event) -> None:
         super().deliver({**event, "id": event["subject_id"]})
+
+
+# Errors
+
+
+@shows(
+    "LOST",
+    "failed-not-retried",
+    fault="C26",
+    promise=PROMPT,
+    pins={"transient_422": "now-and-then"},
+)
+class TakesAnErrorForTheEnd(ByWindow):
+    """C26. A page that fails ends the walk, and the poll is saved as if it were whole."""
+
+    def get(self, query: dict[str, Any]) -> list[Event]:
+        response = self.http.get(self.feed.url(self.PATH), params=query)
+        page: list[Event] = response.json()["events"] if response.ok else []
+        return page

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from fakeserver.dialects import find_dialect
-from fakeserver.profile import Profile
+from fakeserver.profile import Profile, SwitchValue
 from fakeserver.verifier.clients import load_client
 from fakeserver.verifier.promise import Delivery, Order, Promise
 from fakeserver.verifier.runner import Client
@@ -26,12 +26,20 @@ UP_TO_FIVE_MINUTES = (300_000, 20_000, 0)
 """The longest lateness that these clients stand, a short one and none, ms; worlds differ."""
 NO_LATENESS = (0,)
 
+BY_NUMBERS = frozenset({"default", "documented", "adversarial", "haravan-live-2026"}) | {
+    "shopify-legacy"
+}
+"""The profiles of Haravan that have page numbers."""
+BY_CURSOR = frozenset({"shopify-cursor"})
+EVERY_PROFILE = BY_NUMBERS | BY_CURSOR | {"transactional"}
+
 
 class Right(msgspec.Struct, frozen=True, kw_only=True):
     """A client in `fixtures/clients` with the profiles and promises that it can meet.
 
     `deliveries` has the strongest first. `orders` are kept with every lateness, `orders_if_prompt`
-    only where nothing is late. `pins` narrows the profile ``documented`` to what the client needs.
+    only where nothing is late and nothing stamped ahead. `meets` names the profiles; `pins` narrows
+    all but ``default``, and `pins_adversarial` that profile besides, to what the client needs.
     """
 
     file: str
@@ -41,7 +49,9 @@ class Right(msgspec.Struct, frozen=True, kw_only=True):
     orders: tuple[Order, ...] = ("none",)
     orders_if_prompt: tuple[Order, ...] = ()
     late_by_ms_max: tuple[int, ...]
-    pins: dict[str, str] = {}
+    meets: frozenset[str] = EVERY_PROFILE
+    pins: dict[str, SwitchValue] = {}
+    pins_adversarial: dict[str, SwitchValue] = {}
 
     @property
     def client(self) -> Client:
@@ -49,30 +59,33 @@ class Right(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def profiles(self) -> tuple[Profile, ...]:
-        dialect = find_dialect(self.dialect)
-        return dialect.profile("default"), dialect.profile("documented").narrowed(**self.pins)
+        """Every profile that the client can meet."""
+        met = (p for p in find_dialect(self.dialect).profiles if p.name in self.meets)
+        return tuple(profile.narrowed(**self._pins(profile.name)) for profile in met)
 
-    @property
-    def promises(self) -> tuple[Promise, ...]:
-        """Every promise that the client can meet."""
+    def _pins(self, profile: str) -> dict[str, SwitchValue]:
+        pins = {} if profile == "default" else self.pins
+        return pins | self.pins_adversarial if profile == "adversarial" else pins
+
+    def promises(self, profile: Profile) -> tuple[Promise, ...]:
+        """Every promise that the client can meet in worlds of `profile`."""
         return tuple(
             Promise(delivery=delivery, order=order, late_by_ms_max=late)
             for late in self.late_by_ms_max
-            for delivery, order in product(self.deliveries, self._orders(late))
+            for delivery, order in product(self.deliveries, self._orders(profile, late))
         )
 
-    @property
-    def strongest_promises(self) -> tuple[Promise, ...]:
+    def strongest_promises(self, profile: Profile) -> tuple[Promise, ...]:
         """For each lateness the promises that no other one here contains."""
         return tuple(
             Promise(delivery=self.deliveries[0], order=order, late_by_ms_max=late)
             for late in self.late_by_ms_max
-            for order in self._orders(late)
-            if order != "none" or len(self._orders(late)) == 1
+            for order in self._orders(profile, late)
+            if order != "none" or len(self._orders(profile, late)) == 1
         )
 
-    def _orders(self, late: int) -> tuple[Order, ...]:
-        is_prompt = late == 0
+    def _orders(self, profile: Profile, late: int) -> tuple[Order, ...]:
+        is_prompt = late == 0 and "some" not in profile.allowed.get("future_stamps", ())
         return (*self.orders, *(self.orders_if_prompt if is_prompt else ()))
 
 
@@ -83,6 +96,8 @@ RIGHT = (
         deliveries=EXACTLY_ONCE,
         orders=("none", "recorded"),
         late_by_ms_max=NO_LATENESS,
+        # It goes on from the last stamp it saw, so one ahead of the others is as bad as lateness.
+        pins_adversarial={"future_stamps": "none"},
     ),
     Right(
         file="saleschannel_look_back.py",
@@ -139,6 +154,16 @@ RIGHT = (
         dialect="haravan",
         deliveries=EXACTLY_ONCE,
         late_by_ms_max=UP_TO_FIVE_MINUTES,
+        meets=BY_NUMBERS,
+        # Page numbers count rows in the order of one request; the next must have the same.
+        pins_adversarial={"created_at_ties": "id"},
+    ),
+    Right(
+        file="haravan_window_cursor.py",
+        dialect="haravan",
+        deliveries=EXACTLY_ONCE,
+        late_by_ms_max=UP_TO_FIVE_MINUTES,
+        meets=BY_CURSOR,
     ),
 )
 
@@ -149,7 +174,8 @@ WRONG = {"saleschannel_document.py"}
 def cases() -> Iterator[tuple[Right, Profile, Promise]]:
     """Every right client with every profile and each of the strongest promises that it can meet."""
     for right in RIGHT:
-        yield from product((right,), right.profiles, right.strongest_promises)
+        for profile in right.profiles:
+            yield from product((right,), (profile,), right.strongest_promises(profile))
 
 
 def worlds() -> Iterator[tuple[Right, Profile, int]]:

@@ -4,13 +4,28 @@ import pytest
 
 from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.resources import contract_path
+from fakeserver.verifier.clients import load_client
+from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.search import verify
 
 from .faulty_clients import FAULTY
-from .right_clients import RIGHT
+from .right_clients import FOLDER, RIGHT
 
 EXAMPLES = 60
 every_dialect = pytest.mark.parametrize("name", DIALECTS)
+every_profile = pytest.mark.parametrize(
+    ("name", "profile"),
+    [(name, profile.name) for name in DIALECTS for profile in find_dialect(name).profiles],
+)
+RIGHT_ELSEWHERE = [
+    # Right where nothing is late, and the rows of one transaction are late together.
+    ("saleschannel", "saleschannel_boundary_escalating.py", "transactional", "LOST"),
+    # Right where page numbers count the same rows, in the same order, at each request.
+    ("haravan", "haravan_window_pages.py", "adversarial", "LOST"),
+    ("haravan", "haravan_window_pages.py", "shopify-cursor", "ILLEGAL_REQUEST"),
+    # Right where there is a link header; elsewhere the first page looks like all there is.
+    ("haravan", "haravan_window_cursor.py", "default", "LOST"),
+]
 
 
 @every_dialect
@@ -18,18 +33,28 @@ def test_its_promises_are_written_down(name: str) -> None:
     assert contract_path(name, "PROMISES.md").read_text(encoding="utf-8").startswith("# ")
 
 
-@every_dialect
-@pytest.mark.parametrize("profile", ["default", "documented"])
-def test_its_reference_client_is_kept(name: str, profile: str) -> None:
+@every_profile
+def test_its_reference_client_is_kept_in_every_profile(name: str, profile: str) -> None:
     client = find_dialect(name).reference_client
     verdict = verify(client, dialect=name, profile=profile, examples=EXAMPLES, seed=3).check()
     assert verdict.exercised
 
 
-@every_dialect
-def test_its_document_client_is_broken(name: str) -> None:
-    verdict = verify(find_dialect(name).document_client, dialect=name, seed=3)
+@every_profile
+def test_its_document_client_is_broken_in_every_profile(name: str, profile: str) -> None:
+    client = find_dialect(name).document_client
+    verdict = verify(client, dialect=name, profile=profile, seed=3)
     assert verdict.outcome == "broken"
+
+
+@pytest.mark.parametrize(("name", "file", "profile", "rule"), RIGHT_ELSEWHERE)
+def test_a_client_that_is_right_elsewhere_is_broken(
+    name: str, file: str, profile: str, rule: str
+) -> None:
+    client = load_client(f"{FOLDER / file}:follow")
+    promise = Promise(late_by_ms_max=0) if profile == "adversarial" else None
+    verdict = verify(client, dialect=name, profile=profile, promise=promise, seed=3)
+    assert [finding.rule for finding in verdict.findings][:1] == [rule], verdict.text()
 
 
 @every_dialect

@@ -15,6 +15,7 @@ import fakeserver
 PUBLIC_NAMES = (
     "ContractBroken",
     "FakeServer",
+    "Fault",
     "Feed",
     "LoggedEvent",
     "Profile",

@@ -6,6 +6,7 @@ Its fenced blocks are run in their order, all in one folder that starts empty:
 |---|---|
 | after ``<!-- file: NAME -->`` | is written to NAME |
 | ``console`` | lines that start with ``$ `` are run in a shell; output that is shown must come (and error output with it), ``...`` stands for anything; the exit status must be 0, or N for the last command after ``<!-- exit: N -->`` |
+| ``console`` after ``<!-- server -->`` | its one command is left running, once it has said what is shown; at the end SIGTERM must end it with status 0 |
 | ``python`` | is run as a program |
 | after ``<!-- first-command -->``, ``<!-- test-command -->`` | `.ci/run` runs it |
 | after ``<!-- skip: REASON -->`` | nothing |
@@ -15,10 +16,13 @@ Any other block is an error.
 
 import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +30,7 @@ import pytest
 
 FENCE = re.compile(r"(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<language>[\w+-]*)")
 MARKER = re.compile(r"<!--\s*(?P<name>[a-z-]+)(?::\s*(?P<value>.*?))?\s*-->")
-MARKERS = {"file", "skip", "exit", "first-command", "test-command"}
+MARKERS = {"file", "skip", "exit", "server", "first-command", "test-command"}
 COMMAND_SECONDS_MAX = 300
 """Only a hanging command takes that long."""
 
@@ -143,6 +147,33 @@ def follow_console(snippet: Snippet, folder: Path) -> Iterator[str]:
             yield f"$ {command.text}\nshown:\n{command.output}\nbut it said:\n{came}"
 
 
+@contextmanager
+def left_running(snippet: Snippet, folder: Path) -> Iterator[list[str]]:
+    """Leave the command of a block running meanwhile; gives what went otherwise than shown."""
+    complaints: list[str] = []
+    command = commands(snippet.body)[0]
+    process = subprocess.Popen(
+        shlex.split(command.text),
+        cwd=folder,
+        env=reader_environment(folder),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    came = "".join(process.stdout.readline() for _ in command.output.splitlines())
+    if not matches(command.output, came):
+        complaints.append(f"$ {command.text}\nshown:\n{command.output}\nbut it said:\n{came}")
+    try:
+        yield complaints
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=COMMAND_SECONDS_MAX)
+        if process.returncode:
+            complaints.append(f"$ {command.text}\nended with exit status {process.returncode}")
+
+
 def follow_snippet(snippet: Snippet, folder: Path) -> Iterator[str]:
     """Do what a block asks for; yield what is wrong with it."""
     markers = snippet.markers
@@ -173,11 +204,15 @@ def follow_snippet(snippet: Snippet, folder: Path) -> Iterator[str]:
 
 def follow(text: str, folder: Path) -> list[str]:
     """Follow a page from top to bottom; return what went wrong, each with its line."""
-    return [
-        f"README.md, line {snippet.line}: {complaint}"
-        for snippet in snippets(text)
-        for complaint in follow_snippet(snippet, folder)
-    ]
+    complaints: list[tuple[int, list[str]]] = []
+    with ExitStack() as stack:
+        for snippet in snippets(text):
+            if "server" in snippet.markers:
+                said = stack.enter_context(left_running(snippet, folder))
+            else:
+                said = list(follow_snippet(snippet, folder))
+            complaints.append((snippet.line, said))
+    return [f"README.md, line {line}: {one}" for line, said in complaints for one in said]
 
 
 @pytest.fixture
@@ -231,6 +266,28 @@ $ python -c 'import sys; sys.exit("no")' || exit 3
 n...
 ```
 
+<!-- file: up.py -->
+```python
+import signal
+import sys
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+open("up", "w").close()
+print("ready", flush=True)
+signal.pause()
+```
+
+<!-- server -->
+```console
+$ python up.py
+ready
+```
+
+```console
+$ ls up
+up
+```
+
 <!-- skip: it would need an account -->
 ```sh
 curl https://example.com
@@ -258,6 +315,15 @@ CULPRITS = {
     "early command fails": (
         "<!-- exit: 1 -->\n```console\n$ false\n$ false\n```",
         "exit status 1, expected 0",
+    ),
+    "server says something else": (
+        "<!-- server -->\n```console\n$ echo gone\nready\n```",
+        "but it said:\ngone",
+    ),
+    "server fails in the end": (
+        "<!-- server -->\n```console\n"
+        "$ sh -c 'trap \"exit 3\" TERM; echo ready; while :; do sleep 0.05; done'\nready\n```",
+        "ended with exit status 3",
     ),
     "other output": ("```console\n$ echo kept\nbroken\n```", "but it said:\nkept"),
     "more output": ("```console\n$ printf 'a\\nb\\n'\na\n```", "but it said:\na\nb"),

@@ -13,7 +13,9 @@ from fakeserver.clock import (
     INSTANT_MAX,
     INSTANT_MIN,
     MINUTE_MS,
+    PACE_MAX,
     SECOND_MS,
+    PacedClock,
     SimulatedClock,
     as_datetime,
     at,
@@ -49,6 +51,95 @@ class TestSimulatedClock:
         for step in steps:
             clock.advance(step)
         assert clock.now == start + sum(steps)
+
+    def test_what_takes_time_moves_it(self):
+        clock = SimulatedClock(1_000)
+        clock.spend(250)
+        assert clock.now == 1_250
+        assert clock.pace == 0
+
+
+class Wall:
+    """Real time, driven by hand."""
+
+    def __init__(self, ms: int) -> None:
+        self.ms = ms
+
+    def __call__(self) -> int:
+        return self.ms
+
+
+class TestPacedClock:
+    @pytest.mark.parametrize(("pace", "after"), [(1, 100), (60, 6_000), (0.5, 50), (0.003, 0)])
+    def test_runs_so_many_times_as_fast_as_the_wall(self, pace, after):
+        wall = Wall(777_000)
+        clock = PacedClock(5, pace, wall)
+        assert (clock.now, clock.pace) == (5, pace)
+        wall.ms += 100
+        assert clock.now == 5 + after
+
+    def test_a_slow_pace_loses_nothing_however_often_it_is_looked_at(self):
+        wall = Wall(0)
+        clock = PacedClock(0, 0.1, wall)
+        for wall.ms in range(1_001):
+            assert clock.now == wall.ms // 10
+
+    def test_is_moved_forward_and_runs_on(self):
+        wall = Wall(0)
+        clock = PacedClock(1_000, 2, wall)
+        wall.ms = 10
+        assert clock.advance(5) == clock.now == 1_025
+        assert clock.advance_to(1_024) == clock.now == 1_025
+        assert clock.advance_to(2_000) == clock.now == 2_000
+        wall.ms = 11
+        assert clock.now == 2_002
+        with pytest.raises(UsageError, match=r"can't go back: asked to advance by -1 ms"):
+            clock.advance(-1)
+
+    def test_spending_is_left_to_real_time(self):
+        wall = Wall(0)
+        clock = PacedClock(1_000, 60, wall)
+        clock.spend(250)
+        assert clock.now == 1_000
+
+    def test_goes_on_from_where_it_was_when_the_wall_goes_back(self):
+        wall = Wall(10_000)
+        clock = PacedClock(0, 1, wall)
+        wall.ms = 10_700
+        assert clock.now == 700
+        wall.ms = 3_000
+        assert clock.now == 700
+        wall.ms = 3_001
+        assert clock.now == 701
+
+    def test_ends_where_the_calendar_does(self):
+        wall = Wall(0)
+        clock = PacedClock(INSTANT_MAX - 10, 60, wall)
+        wall.ms = 10**12
+        assert clock.now == clock.advance_to(INSTANT_MAX + 5) == INSTANT_MAX
+
+    @pytest.mark.parametrize("pace", [0, -1, PACE_MAX + 1, float("nan"), float("inf")])
+    def test_refuses_a_pace_that_is_none(self, pace):
+        with pytest.raises(UsageError, match=f"above 0 and at most {PACE_MAX}, got {pace}"):
+            PacedClock(0, pace, Wall(0))
+
+    @settings(deadline=None)
+    @given(
+        st.floats(0.001, PACE_MAX),
+        st.lists(st.tuples(st.integers(-(10**6), 10**6), st.sampled_from(("look", "go", "to")))),
+    )
+    def test_never_goes_back_whatever_the_wall_does(self, pace, steps):
+        wall = Wall(0)
+        clock = PacedClock(0, pace, wall)
+        latest = 0
+        for move, kind in steps:
+            wall.ms += move
+            if kind == "go":
+                clock.advance(abs(move))
+            elif kind == "to":
+                clock.advance_to(latest + move)
+            assert clock.now >= latest
+            latest = clock.now
 
 
 TEXTS = [

@@ -28,7 +28,7 @@ name, worlds = sys.argv[1], int(sys.argv[2])
 dialect = find_dialect(name)
 with doorkeeper() as keeper:
     for example in range(worlds):
-        profile = ("default", "documented")[example % 2]
+        profile = dialect.profiles[example % len(dialect.profiles)].name
         scenario = generate_scenario(dialect=name, profile=profile, seed=3, example=example)
         print(hashlib.sha256(scenario.to_json()).hexdigest())
         for client in (dialect.reference_client, dialect.document_client):

@@ -11,6 +11,7 @@ import pytest
 
 from fakeserver.app import FakeServer
 from fakeserver.clock import MINUTE_MS, SECOND_MS, as_datetime, at
+from fakeserver.dialects import find_dialect
 from fakeserver.dialects.haravan.clients import document_client, reference_client, shop_minute
 from fakeserver.doors import ORIGIN, urllib_opener
 from fakeserver.generate import generate_scenario
@@ -156,7 +157,7 @@ class TestLateEvent:
         assert got == {n * 10: 1 for n in range(1, 7)}
 
 
-@pytest.mark.parametrize("profile", ["default", "documented"])
+@pytest.mark.parametrize("profile", [p.name for p in find_dialect("haravan").profiles])
 def test_the_reference_delivers_everything_in_drawn_worlds(profile):
     """Once, but for a crash; and the document's client fails in some of the same worlds."""
     lost = 0

@@ -98,9 +98,31 @@ def test_any_text_survives_every_way_of_writing_it(text, ascii_, slashes):
         assert sent.count(b"/") == sent.count(rb"\/")
 
 
-def test_a_refusal_is_one_sentence_under_errors():
-    refused = Refused(422, "bad-number", "limit: expected a whole number, got 'đ'")
-    assert json.loads(DIALECT.refusal_body(refused)) == {"errors": refused.says}
+SAYS = "limit: expected a whole number, got 'đ'"
+REFUSALS = [
+    ("errors-sentence", "bad-number", {"errors": SAYS}),
+    ("errors-base", "bad-number", {"errors": {"base": [SAYS]}}),
+    ("message", "bad-number", {"message": SAYS}),
+    ("empty", "bad-number", {}),
+    ("vietnamese", "bad-number", {"errors": SAYS}),
+    ("vietnamese", "limit-over-max", {"errors": "Tối đa chỉ được 50"}),
+]
+
+
+@pytest.mark.parametrize(("shape", "code", "expected"), REFUSALS)
+def test_a_refusal_has_the_shape_of_the_switch(shape, code, expected):
+    settings = DIALECT.settings({"error_body": shape})
+    assert json.loads(DIALECT.refusal_body(Refused(422, code, SAYS), settings)) == expected
+
+
+def test_every_shape_of_a_refusal_is_shown():
+    assert {shape for shape, _, _ in REFUSALS} == set(DIALECT.switch("error_body").values)
+
+
+def test_a_refusal_is_written_as_answers_are():
+    settings = DIALECT.settings({"ascii": "escaped", "slashes": "escaped"})
+    body = DIALECT.refusal_body(Refused(404, "unknown-path", "got /đ"), settings)
+    assert body == rb'{"errors": "got \/\u0111"}'.replace(b": ", b":")
 
 
 def test_fields_apply_to_a_single_event_too():

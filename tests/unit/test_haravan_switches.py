@@ -9,6 +9,7 @@ from fakeserver.clock import at
 from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import TOKEN, Answer, Ask
 from fakeserver.errors import ProfileError
+from fakeserver.generate import generate_scenario
 from fakeserver.log import EventLog
 from fakeserver.profile import check_settings
 from fakeserver.scenario import LoggedEvent
@@ -98,6 +99,15 @@ LISTS = [
     ("filter_case", "insensitive", {}, f"{EVENTS}?filter=order,PAGE", [], [40, 30, 20]),
     ("filter_case", "insensitive", {}, f"{EVENTS}?verb=Closed", [], [40]),
     ("limit_default", 250, {"limit_max": None}, EVENTS, [40, 30, 20, 10], [40, 30, 20, 10]),
+    ("empty_parameter", "ignore", {}, f"{EVENTS}?since_id=&filter=Page", 422, [20]),
+    ("empty_parameter", "ignore", {}, f"{EVENTS}?limit=%20", 422, [40, 30, 20, 10]),
+    ("lost_plus", "mend", {}, f"{EVENTS}?created_at_max=2026-11-01T05:30:00+00:00", 422, [40, 30]),
+    ("lost_plus", "mend", {}, f"{EVENTS}?created_at_max=2026-11-01+12:30+0700", 422, [40, 30]),
+    ("lost_plus", "mend", {}, f"{EVENTS}?created_at_max=2026-11-01+12:30", [40, 30], [40, 30]),
+    ("paging", "cursor", {}, EVENTS, [40, 30, 20, 10], [10, 20, 30, 40]),
+    ("paging", "cursor", {}, f"{EVENTS}?page=1", [40, 30, 20, 10], 422),
+    ("extra_verbs", "categories", {"unknown_filter": "reject"},
+     f"{EVENTS}?verb=fulfillment_update,placed", 422, [30]),
 ]  # fmt: skip
 
 
@@ -176,6 +186,53 @@ def test_count_cap_cuts_the_number_only():
         assert json.loads(got.body) == {"count": count}
 
 
+@pytest.mark.parametrize(("value", "counts"), [("none", [2, 3, 4, 4, 4]), ("5s", [0, 0, 0, 2, 4])])
+def test_count_lag_lets_the_count_trail_behind_the_list(value, counts):
+    """Events appear at second 0 (two), 1 and 2; the list shows them at once."""
+    settings = DIALECT.settings({"count_lag": value})
+    path = "/com/events/count.json"
+    ask = Ask(path=path, headers={"authorization": f"Bearer {TOKEN}"})
+    instants = [NOON + second * 1_000 for second in (0, 1, 4, 5, 7)]
+    answers = [DIALECT.answer(ask, LOG, instant, settings) for instant in instants]
+    assert [json.loads(got.body)["count"] for got in answers] == counts
+    ask = Ask(path=EVENTS, headers={"authorization": f"Bearer {TOKEN}"})
+    assert len(DIALECT.answer(ask, LOG, NOON + 2_000, settings).rows) == 4
+
+
+def test_extra_verbs_show_in_the_stories():
+    def told(value: str) -> set[str]:
+        settings = DIALECT.settings({"extra_verbs": value})
+        rows = DIALECT.tell(Random(1), settings, [NOON] * 3_000)
+        return {fields["verb"] for _, fields in rows if fields["subject_type"] == "Order"}
+
+    assert told("categories") - told("none") == {"fulfillment_failure", "fulfillment_update"}
+
+
+def test_transient_422_shows_in_drawn_worlds_and_never_in_the_calm():
+    def faults(**settings) -> list:
+        profile = DIALECT.profile("default").narrowed(**settings)
+        worlds = [
+            generate_scenario(dialect="haravan", profile=profile, example=n) for n in range(30)
+        ]
+        return [
+            (fault.kind, number < world.calm_from)
+            for world in worlds
+            for number, poll in enumerate(world.polls)
+            for fault in poll.faults
+        ]
+
+    assert faults() == []
+    planted = faults(transient_422="now-and-then")
+    assert len(planted) > 5
+    assert set(planted) == {("transient-422", True)}
+
+
+def test_rate_limit_is_the_bucket_of_the_vendor_s_page():
+    assert DIALECT.rate_limit(DIALECT.settings({})) is None
+    bucket = DIALECT.rate_limit(DIALECT.settings({"rate_limit": "bucket-80-4"}))
+    assert (bucket.size, bucket.leak_per_s) == (80, 4)
+
+
 def test_created_at_ties_shuffled_changes_with_the_request_and_only_within_a_tie():
     by_id = [listed(EVENTS, order_default="created_at-asc", salt=salt) for salt in range(20)]
     assert by_id == [[40, 30, 10, 20]] * 20
@@ -196,6 +253,8 @@ def test_nested_unknown_parent_404_spares_a_narrow_request_for_a_known_one():
         answer("/com/orders/7/events.json?since_id=40", nested_unknown_parent="404").status == 200
     )
     assert answer("/com/orders/7/events.json?page=9", nested_unknown_parent="404").status == 200
+    narrow = "/com/orders/8/events.json?filter=Order"
+    assert answer(narrow, nested_unknown_parent="404").status == 200
 
 
 def test_lateness_is_five_minutes_as_documented():
@@ -214,25 +273,28 @@ SHOWN = {
     *((row[0], row[1]) for rows in (LISTS, FIRSTS, TEXTS) for row in rows),
     *(("limit_max", cap) for cap in (250, None, 5)),
     ("count_cap", 10_000),
+    ("count_lag", "5s"),
+    ("rate_limit", "bucket-80-4"),
+    ("transient_422", "now-and-then"),
+    *(("error_body", shape) for shape in ("errors-base", "message", "empty", "vietnamese")),
     ("created_at_ties", "shuffled"),
     ("auth", "off"),
     ("lateness", "none"),
     ("id_order", "shuffled"),
 }
-"""What the tests above show to make a difference."""
+"""What the tests above show to make a difference (the bodies of errors: test_haravan_render)."""
 
 
 @pytest.mark.parametrize("switch", DIALECT.switches, ids=lambda switch: switch.name)
 class TestSwitch:
-    def test_each_value_is_shown_to_change_something_or_the_switch_says_not_yet(self, switch):
+    def test_each_value_is_shown_to_change_something(self, switch):
         others = [value for value in switch.values if value != switch.default]
-        assert ("ot imitated yet" in switch.about) == (not others)
+        assert others
         assert {(switch.name, value) for value in others} <= SHOWN
 
     def test_is_well_formed(self, switch):
         assert switch.about.endswith(".")
         assert switch.source
-        assert set(switch.invented) <= set(switch.values)
         assert not set(switch.documented) & set(switch.beyond)
         assert not switch.documented or switch.documented[0] == switch.default
 
@@ -246,11 +308,43 @@ def test_names_are_unique():
     assert len(names) == len(set(names))
 
 
-def test_the_profiles():
-    assert [profile.name for profile in DIALECT.profiles] == ["default", "documented"]
-    default, documented = DIALECT.profiles
-    assert all(len(values) == 1 for values in default.allowed.values())
-    assert documented.settings_default == default.settings_default == DIALECT.settings({})
-    for switch in DIALECT.switches:
-        assert not set(documented.allowed[switch.name]) & set(switch.beyond)
-    assert documented.allowed["limit_max"] == (50, 250, None, 5)
+class TestProfiles:
+    def test_their_names(self):
+        assert [profile.name for profile in DIALECT.profiles] == [
+            "default",
+            "documented",
+            "adversarial",
+            "haravan-live-2026",
+            "shopify-legacy",
+            "shopify-cursor",
+        ]
+
+    def test_default_and_documented(self):
+        default, documented = DIALECT.profiles[:2]
+        assert all(len(values) == 1 for values in default.allowed.values())
+        assert documented.settings_default == default.settings_default == DIALECT.settings({})
+        for switch in DIALECT.switches:
+            assert not set(documented.allowed[switch.name]) & set(switch.beyond)
+        assert documented.allowed["limit_max"] == (50, 250, None, 5)
+
+    def test_adversarial_stays_the_same_api(self):
+        allowed = DIALECT.profile("adversarial").allowed
+        kept = {switch.name for switch in DIALECT.switches if len(allowed[switch.name]) == 1}
+        assert kept == {"auth", "paging", "since_id_order", "bounds", "lateness"}
+
+    @pytest.mark.parametrize(
+        ("name", "settings"),
+        [
+            ("haravan-live-2026", {"limit_max": 50, "order_default": "id-desc"}),
+            ("haravan-live-2026", {"rate_limit": "bucket-80-4", "transient_422": "now-and-then"}),
+            ("haravan-live-2026", {"time_output": "utc", "limit_over_max": "clamp"}),
+            ("shopify-legacy", {"limit_default": 50, "limit_max": 250, "order_default": "id-asc"}),
+            ("shopify-legacy", {"paging": "page", "rate_limit": "off"}),
+            ("shopify-cursor", {"limit_max": 250, "order_default": "id-asc", "paging": "cursor"}),
+        ],
+    )
+    def test_the_named_ones_have_the_facts_of_their_sources(self, name, settings):
+        allowed = DIALECT.profile(name).allowed
+        assert {switch: allowed[switch] for switch in settings} == {
+            switch: (value,) for switch, value in settings.items()
+        }

@@ -177,6 +177,8 @@ class TestRemedy:
             {"order_default": "created_at-asc"},
             {"shop_zone": "America/New_York", "ambiguous_time": "later"},
             {"bounds": "exclusive"},
+            {"paging": "cursor", "order_default": "created_at-desc"},
+            {"lost_plus": "mend", "empty_parameter": "ignore", "count_lag": "5s"},
         ],
         ids=str,
     )
@@ -211,7 +213,7 @@ class TestRemedy:
     def test_there_is_none_before_the_calendar(self):
         assert remedy(world(LATE), LATE, at("0001-01-01T00:01:00Z")) is None
 
-    @pytest.mark.parametrize("profile", ["default", "documented"])
+    @pytest.mark.parametrize("profile", [profile.name for profile in DIALECT.profiles])
     def test_would_have_read_what_the_document_s_client_loses(self, profile):
         """In drawn worlds, and at every poll that starts after the event is visible."""
         lost = 0

@@ -1,15 +1,29 @@
-"""The log: visible at the very instant, ordered, cut; and equal to a slow, obvious oracle."""
+"""The log: visible at the very instant, ordered, cut; and equal to a slow, obvious oracle.
 
+What it does for long logs must be what it does for short ones, so its limits are lowered here until
+a few rows make a tree with several levels.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 from types import MappingProxyType
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakeserver import index
+from fakeserver import log as log_module
+from fakeserver.clock import to_text
+from fakeserver.dialects import DIALECTS, find_dialect
+from fakeserver.dialects.base import TOKEN, Ask, Refused
+from fakeserver.errors import ScenarioError
 from fakeserver.log import EventLog
 from fakeserver.query import ID, RECORDED_AT, Condition, Query, SortKey
 from fakeserver.scenario import LoggedEvent
+from fakeserver.stream import Stream
 
 
 def event(
@@ -40,6 +54,33 @@ class TestVisibility:
         assert self.LOG.find(2) is self.LOG.events[1]
         assert self.LOG.find(4) is None
         assert self.LOG.find("2") is None
+
+
+class TestAppend:
+    def test_comes_after_what_is_there(self):
+        log = EventLog([event(2), event(1)])
+        log.append([event(0), event(3)])
+        assert (ids(log), len(log)) == ([2, 1, 0, 3], 4)
+        assert [row.id for row in log.events] == [2, 1, 0, 3]
+        assert log.find(3) is log.events[3]
+
+    @pytest.mark.parametrize("new", [[4, 1], [4, 5, 4]])
+    def test_is_whole_or_not_at_all(self, new):
+        log = EventLog([event(1)])
+        with pytest.raises(ScenarioError, match=f"there is an event {new[-1]} already"):
+            log.append([event(number) for number in new])
+        assert (ids(log), log.find(4)) == ([1], None)
+
+
+class TestVisibleCount:
+    def test_counts_from_the_very_instant_on(self):
+        assert [TestVisibility.LOG.visible_count(at) for at in (8, 9, 10, 11)] == [0, 1, 2, 3]
+
+    def test_counts_what_was_appended(self):
+        log = EventLog([event(1, visible_at=10)])
+        assert log.visible_count(10) == 1
+        log.append([event(2, visible_at=5), event(3, visible_at=15)])
+        assert [log.visible_count(at) for at in (5, 10, 15)] == [1, 2, 3]
 
 
 class TestCut:
@@ -271,3 +312,133 @@ def test_the_oracle_tells_right_from_wrong():
     assert [row.id for row in oracle(log, Query(), 0)] == [1, 2, 3]
     shuffled = Random(1).sample(log, 3)
     assert [row.id for row in oracle(shuffled, query, 0)] == [3, 1, 2]
+
+
+# The index: what the scan finds, for logs that grow
+
+
+@contextmanager
+def tiny_trees() -> Iterator[None]:
+    """Let even two rows be found by index, in trees whose nodes split all the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_module, "SCANNED_MAX", 0)
+        for limit, value in {"LEAF_ROWS": 2, "BRANCHES": 2, "FEW_VALUES": 2}.items():
+            patch.setattr(index, limit, value)
+        yield
+
+
+def assert_index_finds(log: EventLog, query: Query, at: int) -> None:
+    scanned = EventLog(log.events).select(query, at)
+    with tiny_trees():
+        found = log.select(query, at)
+        assert found.rows == scanned.rows
+        assert found.matched == scanned.matched
+
+
+@settings(deadline=None, max_examples=400)
+@given(EVENTS, EVENTS, st.lists(st.tuples(QUERIES, SMALL), min_size=1, max_size=4))
+def test_an_index_finds_what_a_scan_finds_also_after_appends(events, more, asked):
+    for growth in (0.0, 1.0):  # never built anew, or always
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(log_module, "GROWTH_MAX", growth)
+            log = EventLog(events)
+            for row in [*more, None]:
+                for query, at in asked:
+                    assert_index_finds(log, query, at)
+                if row is not None:
+                    log.append([LoggedEvent(
+                        id=row.id + 100, recorded_at=row.recorded_at, visible_at=row.visible_at,
+                        fields=row.fields,
+                    )])  # fmt: skip
+
+
+NOON = 1_772_366_405_000
+HEADERS = {"authorization": f"Bearer {TOKEN}"}
+
+
+def haravan_targets(draw: st.DrawFn, rows: tuple[LoggedEvent, ...]) -> tuple[str, str]:
+    row = draw(st.sampled_from(rows))
+    paths = ["/com/events.json", "/com/events/count.json", f"/com/events/{row.id}.json"]
+    paths.append(f"/com/orders/{row.fields['subject_id']}/events.json")
+    path = draw(st.sampled_from(paths))
+    if path == paths[2]:
+        return path, ""
+    stamp = to_text(draw(st.sampled_from(rows)).recorded_at)
+    parameters = {
+        "since_id": st.sampled_from([0, 1, row.id - 1, row.id, row.id + 1]),
+        "created_at_min": st.just(to_text(row.recorded_at)),
+        "created_at_max": st.just(stamp),
+        "limit": st.integers(1, 6),
+        "page": st.integers(1, 5),
+        "filter": st.sampled_from(["Order", "Product,Article", "Page"]),
+        "verb": st.sampled_from(["placed", "create,update", "destroy"]),
+    }
+    return path, urlencode(draw(st.fixed_dictionaries({}, optional=parameters)))
+
+
+def saleschannel_targets(draw: st.DrawFn, rows: tuple[LoggedEvent, ...]) -> tuple[str, str]:
+    row = draw(st.sampled_from(rows))
+    values = {
+        "id": row.id,
+        "eventType": row.fields["eventType"],
+        "createdAt": to_text(row.recorded_at if row.recorded_at is not None else NOON),
+        "eventAt": to_text(row.recorded_at if row.recorded_at is not None else NOON),
+    }
+    column = draw(st.sampled_from(sorted(values)))
+    operator = draw(st.sampled_from(["equals", "gt", "gte", "lt", "lte", "in", "notIn", "not"]))
+    order = draw(st.sampled_from(sorted(values)))
+    parameters = {
+        "$limit": st.integers(1, 9),
+        f"$orderBy[{order}]": st.sampled_from(["asc", "desc"]),
+        f"$filter[{column}][{operator}]": st.just(values[column]),
+    }
+    query = urlencode(draw(st.fixed_dictionaries({}, optional=parameters)))
+    return "/saleschannel-services/v1/events", query
+
+
+TARGETS = {"haravan": haravan_targets, "saleschannel": saleschannel_targets}
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+@pytest.mark.parametrize("name", DIALECTS)
+def test_an_index_finds_what_a_scan_finds_for_real_requests(name, data):
+    dialect = find_dialect(name)
+    profile = dialect.profile("documented")
+    chosen = {
+        switch: data.draw(st.sampled_from(values), label=switch)
+        for switch, values in profile.allowed.items()
+    }
+    rows = Stream(dialect, chosen, data.draw(st.integers(0, 5)), 1.0).backlog(40, NOON)
+    log = EventLog(rows[:30])
+    ask = data.draw(st.composite(TARGETS[name])(rows))
+    try:
+        query = dialect.parse(Ask(path=ask[0], query=ask[1], headers=HEADERS), chosen)
+    except Refused:
+        return
+    if query.is_shuffled:
+        return
+    for row in rows[30:]:
+        assert_index_finds(log, query, data.draw(st.integers(rows[0].visible_at, NOON + 60_000)))
+        log.append([row])
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("field", [ID, RECORDED_AT])
+def test_long_logs_are_found_in_order_whole_and_page_by_page(field, descending):
+    """With its own limits, over all levels of the tree, rows coming in any order."""
+    rows = [event(number, number // 7, visible_at=number % 5) for number in range(20_000)]
+    Random(1).shuffle(rows)
+    log = EventLog(rows[:15_000])
+    order = (SortKey(field, descending=descending), SortKey(ID))
+    assert log.select(Query(order=order, limit=1), 9).matched == 15_000
+    log.append(rows[15_000:])
+    expected = [
+        row.id for row in index.in_order([r for r in rows if r.visible_at <= 3], order, "first")
+    ]
+    assert ids(log, at=3, order=order) == expected
+    for offset in (0, 1, 127, 7_777, 15_990, 16_000):
+        assert ids(log, at=3, order=order, offset=offset, limit=100) == expected[offset:][:100]
+    bounds = (Condition(ID, ">", 5_000), Condition(RECORDED_AT, "<=", 2_000))
+    found = log.select(Query(conditions=bounds, order=order, limit=3), 3)
+    assert found.matched == sum(r > 5_000 and r // 7 <= 2_000 for r in expected)

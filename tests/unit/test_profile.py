@@ -1,20 +1,31 @@
 """Profiles: each allows known values of known switches, and a slip lists what there is."""
 
+import re
+
 import pytest
 
 from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.errors import ProfileError, UsageError
-from fakeserver.profile import Profile, Switch, build_profile, check_settings
+from fakeserver.profile import INVENTED, Origin, Profile, Switch, build_profile, check_settings
 
+PAGE = Origin("document", "the page", "2026-01")
 CAP = Switch(
     name="cap",
     about="How many rows.",
     default=50,
     documented=(50, None),
     beyond=(5,),
+    origins={50: PAGE, None: PAGE, 5: INVENTED},
     source="the document",
 )
-ALIAS = Switch(name="alias", about="Whether.", default=False, beyond=(True,), source="nobody")
+ALIAS = Switch(
+    name="alias",
+    about="Whether.",
+    default=False,
+    beyond=(True,),
+    origins={False: INVENTED, True: INVENTED},
+    source="nobody",
+)
 SWITCHES = (CAP, ALIAS)
 
 
@@ -28,6 +39,21 @@ class TestSwitch:
         assert CAP.values == (50, None, 5)
         assert ALIAS.values == (False, True)
 
+    def test_knows_which_of_them_nobody_ever_wrote_down(self):
+        assert CAP.invented == (5,)
+        assert ALIAS.invented == (False, True)
+
+    @pytest.mark.parametrize(
+        ("values", "allowed"),
+        [("default", (50,)), ("documented", (50, None)), ("every", (50, None, 5))],
+    )
+    def test_allows_more_and_more(self, values, allowed):
+        assert CAP.allowed(values) == allowed
+
+    def test_an_origin_says_its_class_and_its_date_where_one_is_known(self):
+        assert str(PAGE) == "document: the page (2026-01)"
+        assert str(INVENTED) == "invented: stands in no document"
+
 
 class TestBuild:
     def test_one_value_a_switch(self):
@@ -35,11 +61,24 @@ class TestBuild:
 
     def test_every_documented_value(self):
         """A switch without documented values keeps its default."""
-        assert profile(documented=True).allowed == {"cap": (50, None), "alias": (False,)}
+        documented = profile(values="documented")
+        assert documented.allowed == {"cap": (50, None), "alias": (False,)}
+
+    def test_every_value(self):
+        assert profile(values="every").allowed == {"cap": (50, None, 5), "alias": (False, True)}
 
     def test_changes_win(self):
-        changed = profile(documented=True, changes={"cap": (5,)})
+        changed = profile(values="documented", changes={"cap": (5,)})
         assert changed.allowed == {"cap": (5,), "alias": (False,)}
+
+    def test_what_is_not_just_the_default_is_unusual(self):
+        assert profile().unusual == {}
+        assert profile(values="documented").unusual == {"cap": (50, None)}
+        assert profile(changes={"cap": (5,)}).unusual == {"cap": (5,)}
+
+    def test_a_change_to_a_value_that_does_not_exist_is_refused(self):
+        with pytest.raises(ProfileError, match="switch 'cap' can't be 7; it takes 50, None, 5"):
+            profile(changes={"cap": (50, 7)})
 
     def test_a_change_of_no_switch_is_refused(self):
         with pytest.raises(ProfileError, match=r"profile 'p' of 'd' sets unknown switches: \['x'"):
@@ -52,10 +91,10 @@ class TestBuild:
 
 class TestNarrowed:
     def test_pins_a_switch_to_one_value(self):
-        narrow = profile(documented=True).narrowed(cap=5, alias=True)
+        narrow = profile(values="documented").narrowed(cap=5, alias=True)
         assert narrow.allowed == {"cap": (5,), "alias": (True,)}
         assert narrow.name == "p[alias=True,cap=5]"
-        assert profile(documented=True).allowed["cap"] == (50, None)
+        assert profile(values="documented").allowed["cap"] == (50, None)
 
     def test_with_nothing_it_is_the_same(self):
         assert profile().narrowed() == profile()
@@ -117,3 +156,40 @@ class TestDialect:
         dialect = find_dialect(name)
         assert dialect.settings({}) == dialect.profile("default").settings_default
         assert dialect.settings({"limit_max": 5}) == dialect.settings({}) | {"limit_max": 5}
+
+    def test_every_value_of_every_switch_has_an_origin(self, name):
+        """And nothing else has one: a slip in a value would show here."""
+        for switch in find_dialect(name).switches:
+            assert set(switch.origins) == set(switch.values), switch.name
+            assert len(switch.origins) == len(switch.values), switch.name
+
+    def test_a_date_is_a_date_cut_to_what_is_known(self, name):
+        origins = [o for s in find_dialect(name).switches for o in s.origins.values()]
+        assert all(re.fullmatch(r"(\d{4}(-\d\d){1,2})?", origin.seen) for origin in origins)
+        assert all(origin.seen for origin in origins if origin.kind == "live")
+        assert all(origin.says for origin in origins)
+
+    def test_every_switch_is_imitated_or_has_a_reason_not_to_be(self, name):
+        """One answer is no switch, but for the name of what the document lost."""
+        single = [switch.name for switch in find_dialect(name).switches if not switch.values[1:]]
+        assert single == ["details_key"] * (name == "saleschannel")
+        assert not [s.name for s in find_dialect(name).switches if "not imitated" in s.about]
+
+    def test_every_profile_says_what_it_is_and_where_it_comes_from(self, name):
+        profiles = find_dialect(name).profiles
+        assert [p.name for p in profiles][:3] == ["default", "documented", "adversarial"]
+        for found in profiles:
+            assert found.about
+            assert found.source
+            assert found.seen or found in profiles[:3]
+
+    def test_adversarial_contains_documented(self, name):
+        """What the document allows, a hard server may do too, unless it gets harder instead."""
+        dialect = find_dialect(name)
+        documented, adversarial = dialect.profile("documented"), dialect.profile("adversarial")
+        fewer = [
+            switch
+            for switch, values in documented.allowed.items()
+            if not set(values) <= set(adversarial.allowed[switch])
+        ]
+        assert fewer == ["lateness"] * (name == "saleschannel")

@@ -110,8 +110,24 @@ def test_any_text_survives(text):
 )
 def test_a_refusal_has_status_phrase_and_sentence(status, phrase):
     refused = Refused(status, "some-code", 'expected x, got "\x00é"')
-    assert json.loads(DIALECT.refusal_body(refused)) == {
+    assert json.loads(DIALECT.refusal_body(refused, DIALECT.settings({}))) == {
         "statusCode": status,
         "error": phrase,
         "message": refused.says,
     }
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        (
+            "problem",
+            {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "no such path"},
+        ),
+        ("empty", {}),
+    ],
+)
+def test_a_refusal_has_the_shape_of_the_switch(shape, expected):
+    refused = Refused(404, "unknown-path", "no such path")
+    settings = DIALECT.settings({"error_body": shape})
+    assert json.loads(DIALECT.refusal_body(refused, settings)) == expected

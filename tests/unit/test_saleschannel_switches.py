@@ -4,6 +4,7 @@ import json
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from fakeserver.clock import at
 from fakeserver.dialects import find_dialect
@@ -13,6 +14,7 @@ from fakeserver.dialects.saleschannel.stories import EVENT_TYPE
 from fakeserver.errors import ProfileError
 from fakeserver.log import EventLog
 from fakeserver.profile import check_settings
+from fakeserver.query import RECORDED_US
 from fakeserver.scenario import LoggedEvent
 
 DIALECT = find_dialect("saleschannel")
@@ -200,19 +202,21 @@ SHOWN = {
     ("event_at", "any"),
     ("event_types", "expanding"),
     ("id_order", "random"),
+    ("statuses", "more"),
+    ("lateness", "minutes"),
+    ("created_at", "transaction-start"),
+    ("future_stamps", "some"),
+    ("null_created_at", True),
+    ("stamp_precision", "us"),
+    ("request_body", "reject"),
+    ("error_body", "problem"),
+    ("error_body", "empty"),
 }
-"""What the tests above show to make a difference."""
+"""What the tests above show to make a difference; for the bodies of errors and the odd stamps of
+drawn worlds see test_saleschannel_render and test_oddities."""
 
-NOT_IMITATED = {
-    "null_created_at": False,
-    "details_key": "details",
-    "lateness": "none",
-    "stamp_precision": "ms",
-    "request_body": "ignored",
-    "statuses": "five",
-    "error_body": "message",
-}
-"""Open questions with one answer so far."""
+ONE_ANSWER = {"details_key"}
+"""The name of what the document lost: any other would do, and none would show more."""
 
 
 @pytest.mark.parametrize("switch", DIALECT.switches, ids=lambda switch: switch.name)
@@ -220,14 +224,11 @@ class TestSwitch:
     def test_each_value_is_shown_to_change_something_or_there_is_only_one(self, switch):
         others = [value for value in switch.values if value != switch.default]
         assert {(switch.name, value) for value in others} <= SHOWN
-        assert (switch.name in NOT_IMITATED) == (not others)
-        if not others:
-            assert switch.values == (NOT_IMITATED[switch.name],)
+        assert (switch.name in ONE_ANSWER) == (not others)
 
     def test_is_well_formed(self, switch):
         assert switch.about.endswith(".")
         assert switch.source
-        assert set(switch.invented) <= set(switch.values)
         assert not set(switch.documented) & set(switch.beyond)
         assert not switch.documented or switch.documented[0] == switch.default
 
@@ -241,14 +242,65 @@ def test_names_are_unique():
     assert len(names) == len(set(names))
 
 
-def test_no_lateness_is_promised_because_none_is_documented():
-    assert DIALECT.late_by_ms_max(DIALECT.settings({})) == 0
+@pytest.mark.parametrize(
+    ("settings", "late_by_ms_max"),
+    [
+        ({}, 0),
+        ({"lateness": "minutes"}, 300_000),
+        ({"created_at": "transaction-start"}, 60_000),
+        ({"created_at": "transaction-start", "lateness": "minutes"}, 300_000),
+    ],
+)
+def test_a_lateness_is_promised_where_there_is_one_and_none_is_documented(settings, late_by_ms_max):
+    assert DIALECT.late_by_ms_max(DIALECT.settings(settings)) == late_by_ms_max
 
 
-def test_the_body_of_a_get_means_nothing():
-    """`Ask` has no body at all: the answer can't depend on one."""
-    assert "body" not in Ask.__struct_fields__
-    assert DIALECT.switch("request_body").values == ("ignored",)
+@pytest.mark.parametrize(("value", "status"), [("ignored", 200), ("reject", 400)])
+def test_a_body_with_a_get_means_nothing_or_is_refused(value, status):
+    ask = Ask(path=PATH, headers={"authorization": f"Bearer {TOKEN}"}, has_body=True)
+    got = DIALECT.answer(ask, LOG, NOON, DIALECT.settings({"request_body": value}))
+    assert got.status == status
+    assert (got.problem or "").startswith("unexpected-body: " if status == 400 else "")
+    assert answer(request_body=value).status == 200
+
+
+def test_statuses_show_in_the_stories():
+    def statuses(value: str) -> set[str]:
+        settings = DIALECT.settings({"statuses": value})
+        rows = DIALECT.tell(Random(1), settings, [NOON] * 500)
+        return {fields["details"]["status"] for _, fields in rows}
+
+    assert statuses("five") == {"STARTED", "PENDING", "SUCCESS", "FAILED", "REJECTED"}
+    assert statuses("more") - statuses("five") == {"CANCELLED", "EXPIRED"}
+
+
+FINER = [
+    ("gte", ["ca", "cb"]),
+    ("gt", ["ca", "cb"]),
+    ("lte", []),
+    ("lt", []),
+    ("equals", []),
+    ("not", ["ca", "cb"]),
+]
+
+
+@pytest.mark.parametrize(("operator", "found"), FINER)
+def test_a_stamp_that_is_stored_finer_than_shown_meets_other_comparisons(operator, found):
+    """The client sends back what it was shown, which lies before what is stored."""
+    rows = [event("ca", 1), event("cb", 1)]
+    log = EventLog(replace(row, fields={**row.fields, RECORDED_US: 250}) for row in rows)
+    assert listed(f"$filter[createdAt][{operator}]={SINCE}", log=log) == found
+    assert SINCE in answer(log=log).body.decode()
+    assert RECORDED_US not in answer(log=log).body.decode()
+
+
+def test_what_is_stored_decides_the_order():
+    rows = [event("ca", 1), event("cb", 1), event("cc", 1)]
+    finer = [replace(row, fields={**row.fields, RECORDED_US: us})
+             for row, us in zip(rows, (900, 0, 1), strict=True)]  # fmt: skip
+    assert listed(BY_TIME, log=EventLog(rows)) == ["ca", "cb", "cc"]
+    assert listed(BY_TIME, log=EventLog(finer)) == ["cb", "cc", "ca"]
+    assert listed("$orderBy[createdAt]=desc", log=EventLog(finer)) == ["ca", "cc", "cb"]
 
 
 def test_the_details_have_their_key_and_the_error_its_shape():
@@ -258,11 +310,25 @@ def test_the_details_have_their_key_and_the_error_its_shape():
     assert set(json.loads(answer("$limit=0").body)) == {"statusCode", "error", "message"}
 
 
-def test_the_profiles():
-    assert [profile.name for profile in DIALECT.profiles] == ["default", "documented"]
-    default, documented = DIALECT.profiles
-    assert all(len(values) == 1 for values in default.allowed.values())
-    assert documented.settings_default == default.settings_default == DIALECT.settings({})
-    for switch in DIALECT.switches:
-        assert not set(documented.allowed[switch.name]) & set(switch.beyond)
-    assert documented.allowed["limit_max"] == (None, 100)
+class TestProfiles:
+    def test_their_names(self):
+        names = [profile.name for profile in DIALECT.profiles]
+        assert names == ["default", "documented", "adversarial", "transactional"]
+
+    def test_default_and_documented(self):
+        default, documented = DIALECT.profiles[:2]
+        assert all(len(values) == 1 for values in default.allowed.values())
+        assert documented.settings_default == default.settings_default == DIALECT.settings({})
+        for switch in DIALECT.switches:
+            assert not set(documented.allowed[switch.name]) & set(switch.beyond)
+        assert documented.allowed["limit_max"] == (None, 100)
+
+    def test_adversarial_stays_the_same_api(self):
+        allowed = DIALECT.profile("adversarial").allowed
+        kept = {switch.name for switch in DIALECT.switches if len(allowed[switch.name]) == 1}
+        assert kept == {"encodings", "lateness", "details_key"}
+
+    def test_transactional_promises_a_lateness_so_that_there_is_a_remedy(self):
+        transactional = DIALECT.profile("transactional")
+        assert transactional.unusual == {"created_at": ("transaction-start",)}
+        assert DIALECT.late_by_ms_max(transactional.settings_default) == 60_000

@@ -149,6 +149,8 @@ class TestRemedy:
             {"limit_max": 100, "limit_default": 100},
             {"ties": "shuffled", "order_default": "newest-first", "nulls": "first"},
             {"alias_without_version": True, "naive_times": "utc"},
+            {"request_body": "reject", "unparsable_query": "ignore", "error_body": "empty"},
+            {"lateness": "minutes", "created_at": "transaction-start", "null_created_at": True},
         ],
         ids=str,
     )
@@ -207,7 +209,7 @@ class TestRemedy:
         assert early is not None
         assert "0001-01-01T00:00:00.000Z" in early.ask.query
 
-    @pytest.mark.parametrize("profile", ["default", "documented"])
+    @pytest.mark.parametrize("profile", ["default", "documented", "transactional"])
     def test_would_have_read_what_the_document_s_client_loses(self, profile):
         """In drawn worlds, and at every poll that starts after the event is visible."""
         lost = 0

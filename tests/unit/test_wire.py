@@ -249,6 +249,13 @@ class TestReadTime:
         refused = refusal(read_time, "t", text, naive_zone=None)
         assert refused.says.startswith(f"t: no such date and time as {text!r}")
 
+    @pytest.mark.parametrize("text", ["2026-03-01T12:00:00 07:00", "2026-03-01 12:00 0700"])
+    def test_puts_a_lost_plus_back_where_it_may(self, text):
+        assert refusal(read_time, "t", text, naive_zone=None).code == "lost-plus"
+        assert to_text(read_time("t", text, naive_zone=None, mend_plus=True)) == (
+            "2026-03-01T05:00:00.000Z"
+        )
+
     @settings(deadline=None)
     @given(st.integers(INSTANT_MIN, INSTANT_MAX))
     def test_reads_back_every_instant(self, instant):

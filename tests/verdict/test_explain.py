@@ -6,17 +6,21 @@ import pytest
 
 from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.errors import UsageError
+from fakeserver.fault import FAULT_KINDS
 from fakeserver.verifier.causes import CAUSES
 from fakeserver.verifier.explain import explain, known_names, overview
 from fakeserver.verifier.hazards import HAZARDS
 from fakeserver.verifier.rules import RULES
 
 SWITCHES = sorted({switch.name for name in DIALECTS for switch in find_dialect(name).switches})
+PROFILES = [
+    *dict.fromkeys(profile.name for name in DIALECTS for profile in find_dialect(name).profiles)
+]
 
 
 def test_all_names_are_known_once_each():
     names = known_names()
-    assert set(names) == {*RULES, *CAUSES, *HAZARDS, *SWITCHES}
+    assert set(names) == {*RULES, *CAUSES, *HAZARDS, *FAULT_KINDS, *SWITCHES, *PROFILES}
     assert len(names) == len(set(names))
 
 
@@ -43,6 +47,15 @@ def test_a_hazard_says_what_it_is_and_its_source(name):
     assert f"source   {HAZARDS[name].source}" in text
 
 
+@pytest.mark.parametrize("name", FAULT_KINDS)
+def test_a_kind_of_fault_says_what_it_is_which_fields_it_takes_and_its_source(name):
+    text, kind = explain(name), FAULT_KINDS[name]
+    assert f"{name} is a kind of fault.\n  about    {kind.about}" in text
+    assert f"  fields   {', '.join(('nth', 'times', *kind.takes))}\n" in text
+    assert f"source   {kind.source}" in text
+    assert name in overview()
+
+
 @pytest.mark.parametrize("name", SWITCHES)
 def test_a_switch_lists_its_values_and_its_source_for_each_dialect(name):
     text = explain(name)
@@ -55,12 +68,49 @@ def test_a_switch_lists_its_values_and_its_source_for_each_dialect(name):
             assert f"source   {switch.source}" in text
             for value in switch.values:
                 assert f"  value    {value!r}" in text
+                assert f"    from     {switch.origins[value]}\n" in text
 
 
 def test_the_marks_of_a_value_are_its_own():
     lines = explain("limit_max").partition("is a switch of saleschannel.")[2].splitlines()
     values = [line.split("value    ")[1] for line in lines if "value    " in line]
     assert values == ["None  (default, documented)", "100  (documented, invented)", "5  (invented)"]
+
+
+def test_a_value_says_its_source_its_date_and_the_profiles_that_allow_it():
+    lines = explain("transient_422").splitlines()
+    assert lines[lines.index("  value    'now-and-then'") :] == [
+        "  value    'now-and-then'",
+        "    from     live: a user's journal of reading the events of a shop (2026-04-27)",
+        "    allowed  adversarial, haravan-live-2026",
+    ]
+
+
+def test_a_value_that_no_profile_allows_says_how_it_is_had():
+    assert "    allowed  no profile; serve --set bounds=exclusive pins it\n" in explain("bounds")
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_says_what_it_is_and_what_it_sets(name):
+    text = explain(name)
+    for dialect in map(find_dialect, DIALECTS):
+        known = {profile.name: profile for profile in dialect.profiles}
+        assert (f"{name} is a profile of {dialect.name}.\n" in text) == (name in known)
+        if name in known:
+            profile = known[name]
+            assert f"  about    {profile.about}\n" in text
+            assert f"  source   {profile.source}\n" in text
+            assert not profile.seen or f"  date     {profile.seen}\n" in text
+            for switch, values in profile.unusual.items():
+                assert f"  sets     {switch} = {' or '.join(map(repr, values))}\n" in text
+
+
+def test_a_profile_sets_only_what_differs_from_the_default():
+    assert (
+        explain("transactional").splitlines()[-1] == "  sets     created_at = 'transaction-start'"
+    )
+    assert explain("default").count("  sets     ") == len(DIALECTS)
+    assert "  sets     nothing: every switch has its default\n" in explain("default")
 
 
 @pytest.mark.parametrize(
@@ -85,3 +135,5 @@ def test_the_overview_has_every_name_under_its_kind():
     for dialect in DIALECTS:
         names = [switch.name for switch in find_dialect(dialect).switches]
         assert lines[f"switches of {dialect}"].split() == names
+        names = [profile.name for profile in find_dialect(dialect).profiles]
+        assert lines[f"profiles of {dialect}"].split() == names

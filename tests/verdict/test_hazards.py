@@ -28,6 +28,12 @@ def silent(feed):
     """Sends no request."""
 
 
+def first_poll_only(feed):
+    if feed.checkpoint is None:
+        by_key(feed)
+        feed.save({})
+
+
 def in_both_orders(feed):
     by_id(feed)
     get(feed, {"limit": 10})
@@ -101,6 +107,14 @@ CASES = {
         (world([event("ca", 1, eventType="NEW")], dialect="saleschannel", late=0), by_key),
         (saleschannel(1), by_key),
     ),
+    "null-key": (
+        (world([event("ca", None, visible=5)], dialect="saleschannel", late=0), by_key),
+        (saleschannel(5), by_key),
+    ),
+    "future-stamp": (
+        (world([event("ca", 20, visible=5)], dialect="saleschannel", late=0), by_key),
+        (world([event("ca", 10, visible=5)], dialect="saleschannel", late=0), by_key),
+    ),
     "ids-not-in-time-order": (
         (world([event(9, 1), event(2, 1), event(5, 2)]), by_id),
         (world([event(9, 1), event(2, 1), event(10, 2)]), by_id),  # a tie has no order
@@ -140,6 +154,14 @@ NEARLY = {
     "tie-group-over-limit: one row has always one stamp": (haravan(1, 2, page_size=1), by_id),
     "late-visible: asked at the very instant": (world([event(2, 1, visible=10)]), by_id),
     "append-during-walk: there from the first request on": (haravan(1, 2, 10, request=2), by_id),
+    "unstable-ties: ids settle the order": (
+        haravan(1, 1, 2, order_default="created_at-asc", created_at_ties="shuffled"),
+        by_id,
+    ),
+    "null-key: there after the last request": (
+        world([event("ca", None, visible=11)], dialect="saleschannel", late=0),
+        first_poll_only,
+    ),
 }
 JUST = {
     "append-during-walk: at the instant of the last request": (
@@ -149,6 +171,10 @@ JUST = {
     "late-visible: asked at the very instant of its stamp": (
         world([event(2, 10, visible=20)]),
         by_id,
+    ),
+    "unstable-ties: in an order by time": (
+        haravan(1, 1, 2, order_default="created_at-asc", created_at_ties="shuffled", page_size=1),
+        lambda feed: get(feed, {"limit": 1}),
     ),
     "exact-multiple-of-limit: on a page that was asked for by number": (
         haravan(1, 2, 3, 4),
@@ -241,7 +267,33 @@ POSSIBLE = {
         "ids-not-in-time-order",
         "zone-shift",
     },
+    ("haravan", "adversarial"): {
+        "late-visible",
+        "order-flip",
+        "clamped-limit",
+        "ids-not-in-time-order",
+        "zone-shift",
+        "unstable-ties",
+    },
+    ("haravan", "haravan-live-2026"): {"late-visible", "order-flip", "clamped-limit"},
+    ("haravan", "shopify-legacy"): {
+        "late-visible",
+        "order-flip",
+        "clamped-limit",
+        "zone-shift",
+    },
+    ("haravan", "shopify-cursor"): {"late-visible", "order-flip", "clamped-limit", "zone-shift"},
     ("saleschannel", "default"): set(),
+    ("saleschannel", "transactional"): {"late-visible"},
+    ("saleschannel", "adversarial"): {
+        "unstable-ties",
+        "late-visible",
+        "clamped-limit",
+        "unknown-event-type",
+        "null-key",
+        "future-stamp",
+        "ids-not-in-time-order",
+    },
     ("saleschannel", "documented"): {
         "unstable-ties",
         "clamped-limit",
@@ -254,7 +306,7 @@ POSSIBLE = {
 @pytest.mark.parametrize(("name", "profile"), POSSIBLE)
 def test_what_worlds_of_a_profile_can_hold(name, profile):
     dialect = find_dialect(name)
-    late = dialect.late_by_ms_max(dialect.settings({}))
+    late = dialect.late_by_ms_max(dialect.profile(profile).settings_default)
     found = possible(dialect, dialect.profile(profile), late)
     assert set(found) == ALWAYS | POSSIBLE[name, profile]
     assert list(found) == [hazard for hazard in HAZARDS if hazard in found]

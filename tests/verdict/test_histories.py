@@ -17,6 +17,7 @@ from fakeserver.log import EventLog
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.causes import CAUSES, explain_loss
 from fakeserver.verifier.evidence import Evidence
+from fakeserver.verifier.failures import is_failure
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.rules import RULES
@@ -114,7 +115,11 @@ def test_the_drawn_answers_are_those_of_the_fake(drawn):
             continue
         path, _, query = step.target.partition("?")
         ask = Ask(path=path, query=query, headers={"authorization": f"Bearer {TOKEN}"})
-        answer = dialect.answer(ask, EventLog(scenario.events), step.at, settings)
+        as_of = step.at if step.as_of is None else step.as_of
+        answer = dialect.answer(ask, EventLog(scenario.events), as_of, settings)
+        if is_failure(step):
+            assert step.event_ids == ()
+            continue
         assert answer.status == step.status
         assert (answer.problem or "").partition(":")[0] == (step.problem or "").partition(":")[0]
         stamps = {event.id: event.recorded_at for event in scenario.events}

@@ -7,6 +7,7 @@ import pytest
 
 from fakeserver.clock import HOUR_MS, MINUTE_MS, SECOND_MS, at
 from fakeserver.dialects import DIALECTS, find_dialect
+from fakeserver.fault import Fault
 from fakeserver.generate import generate_scenario
 from fakeserver.scenario import CALM_POLLS_MIN, PATIENCE_MS, Scenario
 from fakeserver.verifier import shrink as module
@@ -206,11 +207,19 @@ def a_world():
     )
 
 
+def with_faults(scenario, *faults):
+    first, *rest = scenario.polls
+    polls = (msgspec.structs.replace(first, faults=faults), *rest)
+    return msgspec.structs.replace(scenario, polls=polls, page_size=1)
+
+
 @pytest.mark.parametrize("propose", PASSES, ids=lambda propose: propose.__name__)
 def test_a_pass_proposes_other_worlds_that_are_valid(propose):
     scenario = a_world()
     if propose is module._shorter_walks:  # it takes whole pages
         scenario = msgspec.structs.replace(scenario, page_size=2)
+    if "faults" in propose.__name__:
+        scenario = with_faults(scenario, Fault(kind="server-error", nth=2, status=500))
     candidates = list(propose(scenario))
     assert candidates
     for candidate in candidates:
@@ -218,6 +227,31 @@ def test_a_pass_proposes_other_worlds_that_are_valid(propose):
         assert Scenario.from_json(candidate.to_json()) == candidate
         assert len(candidate.events) <= len(scenario.events)
         assert len(candidate.polls) <= len(scenario.polls)
+
+
+def test_fewer_faults():
+    busy = Fault(kind="rate-limited", nth=3, times=4, retry_after_s=2)
+    drop = Fault(kind="dropped-connection")
+    scenario = with_faults(a_world(), busy, drop)
+    found = [candidate.polls[0].faults for candidate in proposals("_fewer_faults", scenario)]
+    assert found[0] == ()
+    plainer = [
+        msgspec.structs.replace(busy, **{name: value})
+        for name, value in (("times", 1), ("nth", 1), ("nth", 2), ("retry_after_s", None))
+    ]
+    assert found[2:] == [(drop,), (busy,), *((fault, drop) for fault in plainer)]
+    assert proposals("_fewer_faults", a_world()) == []
+
+
+def test_fewer_requests_before_faults():
+    """A page of rows goes, and what follows it comes one request earlier."""
+    faults = [Fault(kind="server-error", nth=nth) for nth in (1, 3)]
+    found = proposals("_fewer_requests_before_faults", with_faults(a_world(), *faults))
+    assert [ids(candidate) for candidate in found] == [[30, 40], [20, 40], [20, 30]]
+    assert {candidate.polls[0].faults for candidate in found} == {
+        (faults[0], msgspec.structs.replace(faults[1], nth=2))
+    }
+    assert proposals("_fewer_requests_before_faults", with_faults(a_world(), faults[0])) == []
 
 
 def test_fewer_events():
@@ -340,3 +374,20 @@ def test_shrinking_leaves_a_slow_client_its_patience():
     assert len(small.polls) == CALM_POLLS_MIN
     assert small.polls[-1].starts_at - small.polls[-2].starts_at >= PATIENCE_MS
     assert breaks(small, holds_back) is None
+
+
+def test_a_setting_that_promises_the_lateness_stays():
+    """Else the report would say that nothing allows an event to be late."""
+    rows = [event("ca", 1, visible=20)]
+    settings = {"created_at": "transaction-start", "ties": "shuffled"}
+    scenario = world(rows, dialect="saleschannel", late=60, **settings)
+    small = shrink(scenario, lambda _: True)
+    assert small.settings == {"created_at": "transaction-start"}
+
+
+def test_finer_stamps_go_with_the_setting_that_has_them():
+    rows = [event("ca", 1, recorded_us=250), event("cb", 1, recorded_us=300)]
+    scenario = world(rows, dialect="saleschannel", late=0, stamp_precision="us")
+    small = shrink(scenario, lambda candidate: len(candidate.events) == 2)
+    assert small.settings == {}
+    assert [row.fields for row in small.events] == [event("ca", 1).fields] * 2

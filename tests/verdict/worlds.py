@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fakeserver.dialects import find_dialect
+from fakeserver.fault import Fault
 from fakeserver.scenario import Crash, LoggedEvent, Poll, Scenario
 
 HARAVAN_FIELDS = {
@@ -71,12 +72,20 @@ def world(
     )
 
 
-def poll(at: float, *, crash: str | None = None, nth: int = 1, restart: bool = False) -> Poll:
+def poll(
+    at: float,
+    *,
+    crash: str | None = None,
+    nth: int = 1,
+    restart: bool = False,
+    faults: Iterable[Fault] = (),
+) -> Poll:
     point: Any = crash
     return Poll(
         starts_at=ms(at),
         restart=restart,
         crash=None if crash is None else Crash(point=point, nth=nth),
+        faults=tuple(faults),
     )
 
 

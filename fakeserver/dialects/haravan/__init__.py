@@ -5,18 +5,26 @@ from __future__ import annotations
 from fakeserver.dialects.base import Dialect, Settings
 from fakeserver.dialects.haravan.clients import document_client, reference_client
 from fakeserver.dialects.haravan.parse import LIST_PATH, parse
+from fakeserver.dialects.haravan.profiles import PROFILES
 from fakeserver.dialects.haravan.render import refusal_body, render, render_event
 from fakeserver.dialects.haravan.stories import tell
-from fakeserver.dialects.haravan.switches import PROFILES, SWITCHES
+from fakeserver.dialects.haravan.switches import SWITCHES
 from fakeserver.dialects.haravan.terms import FIELDS, NAME
 from fakeserver.dialects.haravan.words import remedy, words
+from fakeserver.rate_limit import RateLimit
 
 LATE_BY_MS_MAX = 300_000
 """The document's "a few minutes", read as five."""
+BUCKET = RateLimit(size=80, leak_per_s=4, header="X-Haravan-Api-Call-Limit", retry_after="2.0")
+"""From the vendor's page on the call limit; the document of the events names none."""
 
 
 def _late_by_ms_max(settings: Settings) -> int:
     return LATE_BY_MS_MAX if settings["lateness"] == "documented" else 0
+
+
+def _rate_limit(settings: Settings) -> RateLimit | None:
+    return BUCKET if settings["rate_limit"] == "bucket-80-4" else None
 
 
 DIALECT = Dialect(
@@ -34,6 +42,7 @@ DIALECT = Dialect(
     render_event=render_event,
     refusal_body=refusal_body,
     late_by_ms_max=_late_by_ms_max,
+    rate_limit=_rate_limit,
     tell=tell,
     words=words,
     remedy=remedy,

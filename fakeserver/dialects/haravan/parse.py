@@ -11,6 +11,13 @@ import msgspec
 
 from fakeserver.clock import Instant, zone
 from fakeserver.dialects.base import Ask, Refused, Settings
+from fakeserver.dialects.haravan.cursor import (
+    BESIDE_PAGE_INFO,
+    PAGE_INFO,
+    Place,
+    cursor_query,
+    read_place,
+)
 from fakeserver.dialects.haravan.terms import (
     FIELDS,
     LIST_PARAMETERS,
@@ -21,6 +28,7 @@ from fakeserver.dialects.haravan.terms import (
     SUBJECT_TYPES,
     TOKEN_HEADER,
     VERBS_ALL,
+    VERBS_EXTRA,
 )
 from fakeserver.dialects.wire import (
     WHOLE_NUMBER_MAX,
@@ -34,7 +42,6 @@ from fakeserver.dialects.wire import (
     whole_number,
 )
 from fakeserver.query import ID, RECORDED_AT, Condition, Query, SortKey
-from fakeserver.scenario import LoggedEvent
 
 LIST_PATH = "/com/events.json"
 STATUS = 422
@@ -64,6 +71,8 @@ class Rules(msgspec.Struct, frozen=True):
     version_alias: Any
     nested: Any
     unknown_parameter: Any
+    empty_parameter: Any
+    paging: Any
     limit_default: Any
     limit_max: Any
     limit_over_max: Any
@@ -77,12 +86,18 @@ class Rules(msgspec.Struct, frozen=True):
     time_forms: Any
     ambiguous_time: Any
     bounds: Any
+    lost_plus: Any
     unknown_filter: Any
     filter_case: Any
     count_filters: Any
+    count_lag: Any
+    extra_verbs: Any
     fields_id: Any
     author: Any
 
+
+COUNT_LAG_MS = {"none": 0, "5s": 5_000}
+"""How far the count trails behind the list, by the switch ``count_lag``."""
 
 _rule_values = itemgetter(*Rules.__struct_fields__)
 
@@ -93,9 +108,9 @@ class InGlobalList(Condition, frozen=True):
     A plain condition can't say it: a null never matches, and nearly no event has the field.
     """
 
-    def holds(self, event: LoggedEvent) -> bool:
-        """Whether `event` lacks the mark."""
-        return not event.fields.get(self.field)
+    def admits(self, value: Any) -> bool:
+        """Whether the mark is missing."""
+        return not value
 
 
 _IN_GLOBAL_LIST = InGlobalList(SCOPED_ONLY, "not in", (True,))
@@ -166,28 +181,36 @@ def _query(route: Route, raw: str, rules: Rules) -> Query:
         return Query(
             endpoint="single", conditions=route.conditions, limit=1, fields=_fields(given, rules)
         )
+    given, place = _unpacked(given, rules)
     conditions = (*_bounds(given, rules), *_filters(given, rules), *route.conditions)
     since = _since_id(given, rules)
     if since is not None:
         conditions = (Condition(ID, ">", since), *conditions)
     if route.endpoint == "count":
         # The number of matches is wanted, no row: so nothing is sorted, and nothing returned.
-        return Query(endpoint="count", conditions=conditions, limit=0)
+        lag_ms = COUNT_LAG_MS[rules.count_lag]
+        return Query(endpoint="count", conditions=conditions, limit=0, lag_ms=lag_ms)
     asked, limit = _limit(given, rules)
+    fields = _fields(given, rules)
+    if rules.paging == "cursor":
+        return cursor_query(conditions, given, place, limit_asked=asked, limit=limit, fields=fields)
+    order = _order(since, rules)
     return Query(
         conditions=conditions,
-        order=_order(since, rules),
-        ties_shuffled=rules.created_at_ties == "shuffled",
+        order=order,
+        ties_shuffled=rules.created_at_ties == "shuffled" and order[-1].field != ID,
         offset=(_page(given, rules) - 1) * limit,
         limit=limit,
         limit_asked=asked,
-        fields=_fields(given, rules),
+        fields=fields,
     )
 
 
 def _parameters(route: Route, raw: str, rules: Rules) -> dict[str, str]:
     """Return the parameters that this endpoint reads. Refuses unknown, repeated and empty ones."""
     known = SINGLE_PARAMETERS if route.endpoint == "single" else LIST_PARAMETERS
+    if rules.paging == "cursor" and route.endpoint == "list":
+        known = (*known, PAGE_INFO)
     pairs = split_query(raw, status=STATUS)
     for name, _ in pairs:
         if name not in known and rules.unknown_parameter == "reject":
@@ -198,14 +221,37 @@ def _parameters(route: Route, raw: str, rules: Rules) -> dict[str, str]:
         if rules.count_filters == "honour":
             read |= {"filter", "verb", "since_id"}
         given = {name: value for name, value in given.items() if name in read}
-    for name, value in given.items():
-        if not value.strip():
-            raise Refused(
-                STATUS,
-                "empty-parameter",
-                f"{name}: expected a value, got {shown(value)}; leave out what you don't ask for",
-            )
-    return given
+    empty = [name for name, value in given.items() if not value.strip()]
+    if empty and rules.empty_parameter == "reject":
+        raise Refused(
+            STATUS,
+            "empty-parameter",
+            f"{empty[0]}: expected a value, got {shown(given[empty[0]])}; leave out what you don't "
+            "ask for",
+        )
+    return {name: value for name, value in given.items() if name not in empty}
+
+
+def _unpacked(given: dict[str, str], rules: Rules) -> tuple[dict[str, str], Place | None]:
+    """Return the parameters with those that a cursor brings along, and the place that it marks."""
+    if rules.paging == "cursor" and "page" in given:
+        raise Refused(
+            STATUS,
+            "page-removed",
+            "page: this API has no page numbers any more; follow the addresses in the link header",
+        )
+    if PAGE_INFO not in given:
+        return given, None
+    beside = [name for name in given if name not in BESIDE_PAGE_INFO]
+    if beside:
+        raise Refused(
+            STATUS,
+            "beside-page-info",
+            f"expected only limit and fields beside page_info, got {beside[0]} too; a page_info "
+            "holds what the list was first asked with",
+        )
+    place = read_place(given[PAGE_INFO], status=STATUS)
+    return {**place.parameters, **given}, place
 
 
 def _limit(given: dict[str, str], rules: Rules) -> tuple[int | None, int]:
@@ -266,6 +312,7 @@ def _time(name: str, text: str, rules: Rules) -> Instant:
         text,
         naive_zone=zone(rules.shop_zone),
         naive_fold=int(rules.ambiguous_time == "later"),
+        mend_plus=rules.lost_plus == "mend",
         status=STATUS,
     )
     clock = text[len("2008-12-31") :]
@@ -291,7 +338,8 @@ def _filters(given: dict[str, str], rules: Rules) -> tuple[Condition, ...]:
         types = _words("filter", given["filter"], SUBJECT_TYPES, rules)
         conditions.append(Condition("subject_type", "in", types))
     if "verb" in given:
-        verbs = _words("verb", given["verb"], VERBS_ALL, rules)
+        known = VERBS_ALL if rules.extra_verbs == "none" else (*VERBS_ALL, *VERBS_EXTRA)
+        verbs = _words("verb", given["verb"], known, rules)
         conditions.append(Condition("verb", "in", verbs))
     return tuple(conditions)
 

@@ -11,9 +11,14 @@ import msgspec
 
 from fakeserver.clock import Instant, as_datetime, zone
 from fakeserver.dialects.base import Answer, Refused, Settings
+from fakeserver.dialects.haravan.cursor import CursorQuery
 from fakeserver.log import Selection
 from fakeserver.query import Query
 from fakeserver.scenario import LoggedEvent
+
+NO_LINKS: tuple[tuple[str, str], ...] = ()
+TOO_MANY = "Tối đa chỉ được 50"
+"""How the live service refused a limit over its cap: "at most 50". It says so in Vietnamese."""
 
 
 def render(query: Query, selection: Selection, settings: Settings) -> Answer:
@@ -33,8 +38,12 @@ def render(query: Query, selection: Selection, settings: Settings) -> Answer:
         return _answer({"event": _shape(row, query, settings)}, settings, rows=(row,))
     if settings["nested_unknown_parent"] == "404" and not selection.matched:
         _refuse_unknown_parent(query)
-    events = [_shape(row, query, settings) for row in selection.rows]
-    return _answer({"events": events}, settings, rows=selection.rows)
+    rows, links = selection.rows, NO_LINKS
+    if isinstance(query, CursorQuery):
+        rows = query.shown(rows)
+        links = query.links(rows, selection.matched)
+    events = [_shape(row, query, settings) for row in rows]
+    return _answer({"events": events}, settings, rows=rows, links=links)
 
 
 def render_event(event: LoggedEvent, settings: Settings) -> dict[str, Any]:
@@ -60,9 +69,21 @@ def render_event(event: LoggedEvent, settings: Settings) -> dict[str, Any]:
     return shown
 
 
-def refusal_body(refused: Refused) -> bytes:
-    """Return ``{"errors": "a sentence"}``. Not from the document, which shows no error."""
-    return msgspec.json.encode({"errors": refused.says})
+def refusal_body(refused: Refused, settings: Settings) -> bytes:
+    """Return ``{"errors": "a sentence"}``, or what the switch ``error_body`` says.
+
+    None of it is from the document, which shows no error.
+    """
+    shape = settings["error_body"]
+    says = refused.says
+    if shape == "vietnamese" and refused.code == "limit-over-max":
+        says = TOO_MANY
+    bodies: dict[Any, Any] = {
+        "errors-base": {"errors": {"base": [says]}},
+        "message": {"message": says},
+        "empty": {},
+    }
+    return _encode(bodies.get(shape, {"errors": says}), settings)
 
 
 def _shape(event: LoggedEvent, query: Query, settings: Settings) -> dict[str, Any]:
@@ -94,7 +115,7 @@ def _refuse_unknown_parent(query: Query) -> None:
 
     A narrower request may find nothing of a resource that exists.
     """
-    if {condition.field for condition in query.conditions} == {"subject_type", "subject_id"}:
+    if [condition.field for condition in query.conditions] == ["subject_type", "subject_id"]:
         subject_type, subject_id = (condition.value for condition in query.conditions)
         raise Refused(
             404, "no-such-parent", f"there is no {subject_type} {subject_id} with an event (yet)"
@@ -102,9 +123,13 @@ def _refuse_unknown_parent(query: Query) -> None:
 
 
 def _answer(
-    payload: dict[str, Any], settings: Settings, *, rows: tuple[LoggedEvent, ...] = ()
+    payload: dict[str, Any],
+    settings: Settings,
+    *,
+    rows: tuple[LoggedEvent, ...] = (),
+    links: tuple[tuple[str, str], ...] = (),
 ) -> Answer:
-    return Answer(status=200, body=_encode(payload, settings), rows=rows)
+    return Answer(status=200, body=_encode(payload, settings), rows=rows, links=links)
 
 
 def _encode(payload: dict[str, Any], settings: Settings) -> bytes:

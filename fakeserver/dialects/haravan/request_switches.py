@@ -1,17 +1,30 @@
 """What the document leaves open about requests: who may ask, for what, and how it is read.
 
-"Invented" marks a value that stands in no document; it is then the plainest reading, or its rival.
+A value that is `INVENTED` stands in no document; it is the plainest reading, or its rival.
 """
 
 from __future__ import annotations
 
+from fakeserver.dialects.haravan.origins import (
+    ANCESTOR,
+    ANCESTOR_CHANGE,
+    ANCESTOR_CURSOR,
+    ANCESTOR_FIXTURES,
+    CLIENT,
+    CUSTOM,
+    DOCUMENT,
+    EVENTS_SEEN,
+    INVENTED,
+    LIVE,
+    PAGE,
+    PRODUCTS_SEEN,
+    SAMPLE,
+    SAMPLES,
+    SILENT,
+    SISTER,
+    VENDOR,
+)
 from fakeserver.profile import Switch
-
-DOCUMENT = "the API document"
-SAMPLES = "the samples of the API document"
-SILENT = "the document does not say"
-SISTER = "the document of the API that this one descends from"
-LIVE = "observations of the live service that its users have published"
 
 WHO_AND_WHERE: tuple[Switch, ...] = (
     Switch(
@@ -19,6 +32,7 @@ WHO_AND_WHERE: tuple[Switch, ...] = (
         about="Whether a request needs a token (Authorization: Bearer, or the vendor's header).",
         default="token",
         beyond=("off",),
+        origins={"token": CLIENT, "off": INVENTED},
         source=f"{SILENT}; the vendor's published clients send both headers",
     ),
     Switch(
@@ -26,6 +40,7 @@ WHO_AND_WHERE: tuple[Switch, ...] = (
         about="Whether /admin/api/VERSION/... is served too; /com/... and /admin/... always are.",
         default=False,
         beyond=(True,),
+        origins={False: PAGE, True: ANCESTOR},
         source=f"{SISTER} has versions in its paths, this one has none ('Version: 1.0')",
     ),
     Switch(
@@ -33,7 +48,7 @@ WHO_AND_WHERE: tuple[Switch, ...] = (
         about="Which resources have a list of their own events, such as /com/orders/1/events.json.",
         default="orders-products",
         beyond=("all-seven",),
-        invented=("all-seven",),
+        origins={"orders-products": PAGE, "all-seven": INVENTED},
         source=f"{DOCUMENT} shows orders and products; its full list of actions is lost",
     ),
     Switch(
@@ -42,7 +57,7 @@ WHO_AND_WHERE: tuple[Switch, ...] = (
         "resource only by its events, so 404 means that nobody has seen one.",
         default="empty",
         documented=("empty", "404"),
-        invented=("empty", "404"),
+        origins={"empty": INVENTED, "404": INVENTED},
         source=SILENT,
     ),
     Switch(
@@ -50,18 +65,38 @@ WHO_AND_WHERE: tuple[Switch, ...] = (
         about="What a parameter that does not exist gets: 422, or nothing.",
         default="reject",
         beyond=("ignore",),
-        invented=("reject", "ignore"),
+        origins={"reject": INVENTED, "ignore": INVENTED},
         source=f"{SILENT}; ignoring it would answer a misspelt filter with the full list",
+    ),
+    Switch(
+        name="empty_parameter",
+        about="What a parameter without a value (?since_id=) gets: 422, or it is taken for absent.",
+        default="reject",
+        beyond=("ignore",),
+        origins={"reject": INVENTED, "ignore": PRODUCTS_SEEN},
+        source=f"{SILENT}; {LIVE}: products?sku= lists any products",
     ),
 )
 
 PAGING: tuple[Switch, ...] = (
+    Switch(
+        name="paging",
+        about="How a list is walked: by page numbers, or by the cursors of a Link header. With "
+        "cursors a list goes by id upwards whatever order_default says, page is refused, and a "
+        "page_info goes with limit and fields only. since_id works either way.",
+        default="page",
+        beyond=("cursor",),
+        origins={"page": PAGE, "cursor": ANCESTOR_CURSOR},
+        source=f"{DOCUMENT} has page; {SISTER} replaced it by cursors, and its header is called "
+        "link",
+    ),
     Switch(
         name="limit_default",
         about="Rows of a page when the request has no limit. Never more than limit_max.",
         default=50,
         documented=(50,),
         beyond=(250,),
+        origins={50: ANCESTOR, 250: VENDOR},
         source=f"{SISTER}: 50; the vendor's page on comments: 250",
     ),
     Switch(
@@ -70,7 +105,7 @@ PAGING: tuple[Switch, ...] = (
         "same fault in a small world.",
         default=50,
         documented=(50, 250, None, 5),
-        invented=(5,),
+        origins={50: EVENTS_SEEN, 250: ANCESTOR, None: PAGE, 5: INVENTED},
         source=f"{LIVE}: 50, in silence; {SISTER}: 250; {SILENT}, so none is possible too",
     ),
     Switch(
@@ -79,14 +114,15 @@ PAGING: tuple[Switch, ...] = (
         default="clamp",
         documented=("clamp",),
         beyond=("reject",),
-        source=f"{LIVE}: 250 asked, 50 returned, status 200",
+        origins={"clamp": EVENTS_SEEN, "reject": EVENTS_SEEN},
+        source=f"{LIVE}: 250 asked, 50 returned, status 200; but 422 for more than 50 variants",
     ),
     Switch(
         name="page_below_one",
         about="What page=0 gets: the first page, or 422. A negative page is always 422.",
         default="first",
         documented=("first", "reject"),
-        invented=("first", "reject"),
+        origins={"first": INVENTED, "reject": INVENTED},
         source=f"{SILENT}; the sample page=2 of limit=1 shows that pages count from 1",
     ),
     Switch(
@@ -95,6 +131,7 @@ PAGING: tuple[Switch, ...] = (
         "(then the default order applies).",
         default="from-start",
         documented=("from-start", "ignored"),
+        origins={"from-start": EVENTS_SEEN, "ignored": ANCESTOR},
         source=f"{SILENT}; reports about {SISTER} contradict each other",
     ),
     Switch(
@@ -103,6 +140,7 @@ PAGING: tuple[Switch, ...] = (
         default="asc",
         documented=("asc",),
         beyond=("desc",),
+        origins={"asc": SAMPLE, "desc": INVENTED},
         source=f"{SAMPLES}: since_id=164748010 lists 365755215 before 677313116",
     ),
     Switch(
@@ -111,7 +149,7 @@ PAGING: tuple[Switch, ...] = (
         default="page-after",
         documented=("page-after",),
         beyond=("reject",),
-        invented=("page-after", "reject"),
+        origins={"page-after": INVENTED, "reject": INVENTED},
         source=SILENT,
     ),
     Switch(
@@ -121,6 +159,12 @@ PAGING: tuple[Switch, ...] = (
         default="id-desc",
         documented=("id-desc", "created_at-asc"),
         beyond=("id-asc", "created_at-desc"),
+        origins={
+            "id-desc": SAMPLE,
+            "created_at-asc": SAMPLE,
+            "id-asc": ANCESTOR_FIXTURES,
+            "created_at-desc": INVENTED,
+        },
         source=f"{SAMPLES}: both documented orders fit every one; {LIVE}: id descending on a "
         f"sister resource; {SISTER}: id ascending",
     ),
@@ -131,6 +175,7 @@ PAGING: tuple[Switch, ...] = (
         default="id",
         documented=("id",),
         beyond=("shuffled",),
+        origins={"id": SAMPLE, "shuffled": ANCESTOR_CHANGE},
         source=f"{SAMPLES} hold a tie and show it by id; {SISTER} once broke ties at random",
     ),
 )
@@ -141,6 +186,7 @@ TIMES: tuple[Switch, ...] = (
         about="The shop's time zone: times without an offset are read in it.",
         default="Asia/Ho_Chi_Minh",
         documented=("Asia/Ho_Chi_Minh", "America/New_York", "UTC"),
+        origins={"Asia/Ho_Chi_Minh": VENDOR, "America/New_York": SAMPLE, "UTC": CUSTOM},
         source="the vendor's shop page: '(GMT+07:00) Hanoi'; the samples fit only -05:00",
     ),
     Switch(
@@ -149,6 +195,7 @@ TIMES: tuple[Switch, ...] = (
         "and offset; or only without an offset, as the document writes them.",
         default="all",
         documented=("all", "document-only"),
+        origins={"all": SAMPLE, "document-only": PAGE},
         source=f"{DOCUMENT}: 'format: 2008-12-31 03:00', its samples have seconds too; {SISTER} "
         "takes an offset",
     ),
@@ -159,7 +206,7 @@ TIMES: tuple[Switch, ...] = (
         "one after it under 'later' (what zoneinfo does with fold 0 and 1).",
         default="earlier",
         documented=("earlier", "later"),
-        invented=("earlier", "later"),
+        origins={"earlier": INVENTED, "later": INVENTED},
         source=SILENT,
     ),
     Switch(
@@ -168,13 +215,15 @@ TIMES: tuple[Switch, ...] = (
         default="inclusive",
         documented=("inclusive",),
         beyond=("exclusive",),
+        origins={"inclusive": PAGE, "exclusive": VENDOR},
         source=f"{DOCUMENT}: 'at or after', 'at or before'; other pages of the vendor: 'after'",
     ),
     Switch(
         name="lost_plus",
-        about="What a time gets whose + arrived as a space: 422 with a hint. Mending it is not "
-        "imitated yet.",
+        about="What a time gets whose + arrived as a space: 422 with a hint, or the + back.",
         default="reject",
+        beyond=("mend",),
+        origins={"reject": CUSTOM, "mend": INVENTED},
         source=f"{SILENT}; an unencoded + is a space in every query string",
     ),
 )
@@ -185,7 +234,7 @@ FILTERS: tuple[Switch, ...] = (
         about="What an unknown subject type in filter, or an unknown verb, gets: no rows, or 422.",
         default="empty",
         documented=("empty", "reject"),
-        invented=("empty", "reject"),
+        origins={"empty": INVENTED, "reject": INVENTED},
         source=SILENT,
     ),
     Switch(
@@ -193,7 +242,7 @@ FILTERS: tuple[Switch, ...] = (
         about="Whether filter and verb tell capital letters from small ones.",
         default="sensitive",
         documented=("sensitive", "insensitive"),
-        invented=("sensitive", "insensitive"),
+        origins={"sensitive": INVENTED, "insensitive": INVENTED},
         source=SILENT,
     ),
     Switch(
@@ -201,7 +250,7 @@ FILTERS: tuple[Switch, ...] = (
         about="Whether the count honours filter, verb and since_id, or ignores them.",
         default="ignore",
         documented=("ignore", "honour"),
-        invented=("honour",),
+        origins={"ignore": PAGE, "honour": INVENTED},
         source=f"{DOCUMENT} lists created_at_min and created_at_max for the count, and no other",
     ),
     Switch(
@@ -209,7 +258,7 @@ FILTERS: tuple[Switch, ...] = (
         about="Whether fields returns exactly what it names, or the id as well.",
         default="as-asked",
         documented=("as-asked", "keep"),
-        invented=("keep",),
+        origins={"as-asked": PAGE, "keep": INVENTED},
         source=f"{DOCUMENT}: 'fields to include in the response'",
     ),
 )

@@ -1,4 +1,4 @@
-"""Every question that the document leaves open, and the profiles that answer them.
+"""Every question that the document leaves open; `profiles.py` has the sets of answers.
 
 What is decided for good, because no other reading helps anybody:
 
@@ -23,16 +23,23 @@ What is decided for good, because no other reading helps anybody:
 
 from __future__ import annotations
 
-from fakeserver.dialects.haravan.request_switches import (
+from fakeserver.dialects.haravan.origins import (
+    ANCESTOR_FIXTURES,
+    ANCESTOR_NEXT,
     DOCUMENT,
+    EVENTS_SEEN,
+    INVENTED,
     LIVE,
-    REQUEST_SWITCHES,
+    OTHER_CLIENT,
+    PAGE,
+    SAMPLE,
     SAMPLES,
     SILENT,
     SISTER,
+    VENDOR,
 )
-from fakeserver.dialects.haravan.terms import NAME
-from fakeserver.profile import Profile, Switch, build_profile
+from fakeserver.dialects.haravan.request_switches import REQUEST_SWITCHES
+from fakeserver.profile import Switch
 
 THE_LOG: tuple[Switch, ...] = (
     Switch(
@@ -42,6 +49,7 @@ THE_LOG: tuple[Switch, ...] = (
         default="documented",
         documented=("documented",),
         beyond=("none",),
+        origins={"documented": PAGE, "none": INVENTED},
         source=f"{DOCUMENT}: 'should not be considered to be realtime'. A fake that hides it would "
         "certify wrong clients",
     ),
@@ -50,21 +58,26 @@ THE_LOG: tuple[Switch, ...] = (
         about="Whether ids grow with time.",
         default="monotonic",
         documented=("monotonic", "shuffled"),
+        origins={"monotonic": ANCESTOR_FIXTURES, "shuffled": SAMPLE},
         source=f"{SAMPLES}: the lowest id, 164748010, has the latest created_at; {SISTER} shows "
         "the same ids in the order of time",
     ),
     Switch(
         name="extra_verbs",
-        about="Whether verbs appear that no table has, such as a failed fulfillment. Not imitated "
-        "yet.",
+        about="Whether orders have the verbs that the document's categories name and its table "
+        "lacks: fulfillment_failure and fulfillment_update.",
         default="none",
+        beyond=("categories",),
+        origins={"none": VENDOR, "categories": PAGE},
         source=f"{DOCUMENT}: the categories name more than the table",
     ),
     Switch(
         name="count_lag",
-        about="Whether the count trails behind the list. Not imitated yet.",
+        about="Whether the count trails behind the list, and by how much.",
         default="none",
-        source=SILENT,
+        beyond=("5s",),
+        origins={"none": INVENTED, "5s": INVENTED},
+        source=f"{SILENT}; a count is often kept apart from the rows that it counts",
     ),
     Switch(
         name="count_cap",
@@ -72,6 +85,7 @@ THE_LOG: tuple[Switch, ...] = (
         default=None,
         documented=(None,),
         beyond=(10_000,),
+        origins={None: PAGE, 10_000: ANCESTOR_NEXT},
         source=f"{SISTER} caps its count at 10000; {DOCUMENT}: 'a count of all Events'",
     ),
 )
@@ -82,6 +96,7 @@ THE_EVENT: tuple[Switch, ...] = (
         about="Whether id and subject_id are JSON numbers or strings.",
         default="integer",
         documented=("integer", "string"),
+        origins={"integer": SAMPLE, "string": PAGE},
         source=f"{SAMPLES} have numbers; {DOCUMENT} types them as string",
     ),
     Switch(
@@ -89,6 +104,7 @@ THE_EVENT: tuple[Switch, ...] = (
         about="Whether arguments is an array of strings, or one string (joined by a comma).",
         default="array",
         documented=("array", "string"),
+        origins={"array": SAMPLE, "string": PAGE},
         source=f"{SAMPLES} have arrays; {DOCUMENT} types it as string",
     ),
     Switch(
@@ -96,6 +112,7 @@ THE_EVENT: tuple[Switch, ...] = (
         about="Whether events have the field author.",
         default="include",
         documented=("include", "omit"),
+        origins={"include": SAMPLE, "omit": PAGE},
         source=f"{SAMPLES} have it; the list of properties has not",
     ),
     Switch(
@@ -103,6 +120,7 @@ THE_EVENT: tuple[Switch, ...] = (
         about="Whether path holds the resource's path or null.",
         default="clean",
         documented=("clean", "null"),
+        origins={"clean": PAGE, "null": PAGE},
         source=f"{DOCUMENT}: 'may be null'. The samples' own order paths are malformed; generated "
         "ones are not",
     ),
@@ -111,6 +129,7 @@ THE_EVENT: tuple[Switch, ...] = (
         about="How created_at is written: with the shop's offset, or in UTC with Z.",
         default="offset",
         documented=("offset", "utc"),
+        origins={"offset": SAMPLE, "utc": VENDOR},
         source=f"{SAMPLES}: 2008-01-10T11:00:00-05:00; other resources of the vendor: ...Z",
     ),
 )
@@ -121,6 +140,7 @@ THE_ANSWER: tuple[Switch, ...] = (
         about="Whether a slash in a JSON string is written / or \\/ (the same after parsing).",
         default="plain",
         documented=("plain", "escaped"),
+        origins={"plain": ANCESTOR_FIXTURES, "escaped": SAMPLE},
         source=f"{SAMPLES} write \\/",
     ),
     Switch(
@@ -128,44 +148,44 @@ THE_ANSWER: tuple[Switch, ...] = (
         about="Whether other letters than ASCII are written as UTF-8 or as \\u escapes.",
         default="utf-8",
         documented=("utf-8", "escaped"),
-        invented=("escaped",),
+        origins={"utf-8": SAMPLE, "escaped": INVENTED},
         source=f"{SAMPLES} hold bullets as they are",
     ),
     Switch(
         name="error_body",
-        about="The body of a refusal: {'errors': 'a sentence'}. Other shapes are not imitated yet.",
+        about="The body of a refusal: {'errors': 'a sentence'}, {'errors': {'base': [...]}}, "
+        "{'message': ...}, {}, or the first with a limit over the cap refused in Vietnamese.",
         default="errors-sentence",
-        source=f"{SILENT}; the vendor's pages on other resources show it for 422",
+        beyond=("errors-base", "message", "empty", "vietnamese"),
+        origins={
+            "errors-sentence": VENDOR,
+            "errors-base": VENDOR,
+            "vietnamese": EVENTS_SEEN,
+            "message": OTHER_CLIENT,
+            "empty": VENDOR,
+        },
+        source=f"{SILENT}; on other resources the vendor's pages show the first two for 422, and "
+        "{} for 403; published clients look for message as well",
     ),
     Switch(
         name="rate_limit",
-        about="Whether requests are limited (a bucket of 80 that leaks 4 a second, 429 with "
-        "Retry-After: 2.0). Not imitated yet.",
+        about="Whether requests are limited: a bucket of 80 that leaks 4 a second, 429 with "
+        "Retry-After: 2.0, and X-Haravan-Api-Call-Limit on every answer.",
         default="off",
-        source=f"{SILENT}; the vendor's page on the call limit",
+        beyond=("bucket-80-4",),
+        origins={"off": PAGE, "bucket-80-4": VENDOR},
+        source=f"{DOCUMENT} names no limit; the vendor's page on the call limit has these numbers "
+        "(and a sum that fits 2 a second)",
     ),
     Switch(
         name="transient_422",
-        about="Whether a right request is now and then answered 422. Not imitated yet.",
+        about="Whether a right request is now and then answered 422, and 200 when it is repeated. "
+        "In a drawn world that is a fault, so it ends with the storm.",
         default="never",
+        beyond=("now-and-then",),
+        origins={"never": PAGE, "now-and-then": EVENTS_SEEN},
         source=f"{LIVE}: the same page, 422 and then 200",
     ),
 )
 
 SWITCHES: tuple[Switch, ...] = (*REQUEST_SWITCHES, *THE_LOG, *THE_EVENT, *THE_ANSWER)
-
-PROFILES: tuple[Profile, ...] = (
-    build_profile(
-        dialect=NAME,
-        name="default",
-        about="one answer to every question, by the best evidence",
-        switches=SWITCHES,
-    ),
-    build_profile(
-        dialect=NAME,
-        name="documented",
-        about="every answer that the document allows; a right client stands them all",
-        switches=SWITCHES,
-        documented=True,
-    ),
-)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fakeserver.dialects.haravan.stories import VERBS
+from fakeserver.dialects.haravan.lives import EXTRA_ORDER, VERBS
 
 NAME = "haravan"
 """What the dialect is called on the command line and in scenarios."""
@@ -57,5 +57,7 @@ NESTED_ALL = {
 
 SUBJECT_TYPES = tuple(VERBS)
 """The seven subject types, as the document lists them."""
+VERBS_EXTRA = tuple(EXTRA_ORDER)
+"""Verbs of orders that the document's categories name and its table lacks."""
 VERBS_ALL = tuple(dict.fromkeys(verb for verbs in VERBS.values() for verb in verbs))
 """Every verb once."""

@@ -41,7 +41,7 @@ def _conditions(query: Query, near: Instant) -> list[str]:
 def _condition(condition: Condition, near: Instant) -> str:
     value = condition.value
     if condition.field == ID:
-        return f"ids above {value}"
+        return f"ids {'above' if condition.operator == '>' else 'below'} {value}"
     if condition.field == RECORDED_AT:
         text = clock_text(value, near=near)
         return {

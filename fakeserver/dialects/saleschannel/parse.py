@@ -69,6 +69,12 @@ def parse(ask: Ask, settings: Settings) -> Query:
         raise Refused(404, "unknown-path", f"expected {PATH}, got {shown(ask.path)}")
     only_get(ask, PATH)
     _check_role(ask, settings)
+    if ask.has_body and settings["request_body"] == "reject":
+        raise Refused(
+            400,
+            "unexpected-body",
+            f"expected no body with a GET, got one: the query belongs into the address; {HOW}",
+        )
     return _parse_query(ask.query, tuple(settings.items()))
 
 

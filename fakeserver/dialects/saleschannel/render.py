@@ -46,12 +46,20 @@ def _as_dict(event: LoggedEvent, details_key: str) -> dict[str, Any]:
     return shown
 
 
-def refusal_body(refused: Refused) -> bytes:
-    """Return ``{"statusCode", "error", "message"}``; the document shows no error at all."""
-    return _encoder.encode(
-        {
-            "statusCode": refused.status,
-            "error": HTTPStatus(refused.status).phrase,
-            "message": refused.says,
-        }
-    )
+def refusal_body(refused: Refused, settings: Settings) -> bytes:
+    """Return ``{"statusCode", "error", "message"}``, or what the switch ``error_body`` says.
+
+    The document shows no error at all.
+    """
+    status, phrase = refused.status, HTTPStatus(refused.status).phrase
+    bodies: dict[Any, dict[str, Any]] = {
+        "message": {"statusCode": status, "error": phrase, "message": refused.says},
+        "problem": {
+            "type": "about:blank",
+            "title": phrase,
+            "status": status,
+            "detail": refused.says,
+        },
+        "empty": {},
+    }
+    return _encoder.encode(bodies[settings["error_body"]])

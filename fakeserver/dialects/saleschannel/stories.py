@@ -33,6 +33,8 @@ NEXT_STATUSES = MappingProxyType(
     }
 )
 """Which status may follow which; an entry that stands twice is twice as likely."""
+MORE_STATUSES = MappingProxyType({"STARTED": ("CANCELLED",), "PENDING": ("CANCELLED", "EXPIRED")})
+"""Invented: states that a later version might add, all of them ends."""
 
 OPEN_MAX = 6
 """Transactions under way at once, at most: enough to interleave, few enough to follow by eye."""
@@ -51,13 +53,16 @@ _CUID_TIME_MIN, _CUID_TIME_MAX = 36**7, 36**8 - 1
 
 
 def tell(
-    random: Random, settings: Settings, stamps: Sequence[Instant | None]
+    random: Random,
+    settings: Settings,
+    stamps: Sequence[Instant | None],
+    told_before: int = 0,  # noqa: ARG001 - nothing is numbered
 ) -> list[tuple[EventId, dict[str, Any]]]:
     """Return id and fields of one event for each of `stamps` (ms, or None), in their order.
 
     `fields` are ``eventType``, ``eventAt`` (ms since the epoch, or None) and, for a type that is
     known today, ``details``: ``transactionId``, ``status`` and ``previousStatus``. Settings read:
-    ``event_at``, ``event_types``, ``id_order``.
+    ``event_at``, ``event_types``, ``id_order``, ``statuses``.
     """
     # One draw feeds all details: a choice costs Hypothesis a thousand times what it costs Random,
     # and nobody needs a shrunken transaction id. The story comes first, so that a log with fewer
@@ -89,6 +94,7 @@ class _Market:
         self._chance: Callable[[], float] = random.random
         self._expanding = settings.get("event_types", "one") == "expanding"
         self._event_at = settings.get("event_at", "before")
+        self._more = MORE_STATUSES if settings.get("statuses", "five") == "more" else {}
         self._open_max = 1 + int(random.random() * OPEN_MAX)
         self._open: list[_Transaction] = []
 
@@ -103,12 +109,13 @@ class _Market:
             number = self._random.getrandbits(128)
             self._open.append(_Transaction(str(UUID(int=number, version=4))))
         transaction = self._open[place]
-        before, following = transaction.status, NEXT_STATUSES[transaction.status]
+        before = transaction.status
+        following = (*NEXT_STATUSES[before], *self._more.get(before or "", ()))
         status = transaction.status = following[int(chance() * len(following))]
         event_at = self._effective_at(stamp, transaction.changed_at)
         if event_at is not None:
             transaction.changed_at = event_at
-        if not NEXT_STATUSES[status]:
+        if not NEXT_STATUSES.get(status):
             del self._open[place]
         return {
             "eventType": EVENT_TYPE,

@@ -23,6 +23,7 @@ from fakeserver.history import (
 )
 from fakeserver.scenario import EventId, LoggedEvent, Scenario
 from fakeserver.verifier.evidence import Evidence, PollView
+from fakeserver.verifier.failures import failure, remark
 from fakeserver.verifier.hazards import exercised
 
 if TYPE_CHECKING:
@@ -293,10 +294,13 @@ def _said(step: object) -> str:  # noqa: PLR0911 - one return a kind of step
 def _exchange_text(evidence: Evidence, exchange: Exchange) -> str:
     rows = [evidence.name(event_id) for event_id in exchange.event_ids]
     result = _some(rows) if rows else "-"
+    if odd := remark(exchange):
+        result += f" ({odd})"
     if exchange.status != 200:
         result = f"answered {exchange.status}"
+    result = failure(exchange) or result
     target = unquote(exchange.target)
-    query = evidence.query(exchange)
+    query = evidence.meant(exchange)
     if len(target) > LITERAL_TARGET_MAX and query is not None:
         limit = "" if query.limit_asked is None else f", limit {query.limit_asked}"
         target = f"{evidence.words(query, exchange.at)}{limit}"

@@ -1,0 +1,1 @@
+"""A fake that is left running: the faked API and a control API beside it, on a socket."""

@@ -1,0 +1,141 @@
+"""The verdict on a client that asked over HTTP and reported what it delivered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from fakeserver.clock import Instant, duration_text
+from fakeserver.errors import HarnessError, ScenarioError
+from fakeserver.history import Delivered, Exchange, History, PollStarted
+from fakeserver.scenario import EVENTS_MAX, LoggedEvent
+from fakeserver.serving.polls import with_polls
+from fakeserver.serving.served import Served
+from fakeserver.verifier.judge import judge
+from fakeserver.verifier.promise import Promise
+from fakeserver.verifier.report.as_json import verdict_json
+from fakeserver.verifier.verdict import Verdict
+from fakeserver.world import World
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to judge, seen at one instant: nothing can come in between."""
+
+    world: World
+    seed: int | None
+    truth: tuple[LoggedEvent, ...]
+    steps: History
+    dropped: int
+    now: Instant
+
+
+def hold_still(served: Served) -> Trial:
+    """Return what there is to judge now."""
+    with served.playing() as world:
+        steps, dropped = served.trial
+        return Trial(
+            world=world,
+            seed=served.seed,
+            truth=world.truth,
+            steps=steps,
+            dropped=dropped,
+            now=world.now,
+        )
+
+
+def served_verdict(
+    trial: Trial, promise: Promise, *, poll_gap_s: float, evidence: bool
+) -> dict[str, Any]:
+    """Judge the client of `trial`, and return the verdict as the control API shows it.
+
+    What can't be judged is ``inconclusive``, with a sentence that says why and what to do.
+    `evidence` asks for scenario and history too.
+    """
+    history = with_polls(trial.world, trial.steps, gap_ms=round(poll_gap_s * 1000), now=trial.now)
+    polls = sum(isinstance(step, PollStarted) for step in history)
+    says = _not_yet(trial)
+    verdict = None
+    if says is None:
+        try:
+            verdict = judge(_open(trial, trial.truth), history, promise)
+        except (HarnessError, ScenarioError) as error:
+            says = f"This can't be judged: {error}."
+    if verdict is None:
+        shown = trial.truth if len(trial.truth) <= EVENTS_MAX else ()
+        verdict = _inconclusive(trial, promise, shown, history)
+    elif verdict.outcome == "inconclusive":
+        says = _nothing_proved(polls, poll_gap_s)
+    shown_verdict = replace(verdict, seed=trial.seed)
+    if not evidence:
+        shown_verdict = replace(shown_verdict, scenario=None, history=())
+    content: dict[str, Any] = msgspec.json.decode(verdict_json(shown_verdict))
+    content["history"] = content["history"] if evidence else None
+    report = replace(verdict, seed=trial.seed).text()
+    return {
+        **content,
+        "report": report if says is None else f"{report}\n  {says}\n",
+        "says": says,
+        "polls": polls,
+    }
+
+
+def _open(trial: Trial, events: tuple[LoggedEvent, ...]) -> Any:
+    """Return the world as a scenario that has no plan: who plays it decides when to poll."""
+    return replace(trial.world.scenario, events=events, polls=(), calm_from=0)
+
+
+def _inconclusive(
+    trial: Trial, promise: Promise, events: tuple[LoggedEvent, ...], history: History
+) -> Verdict:
+    scenario = _open(trial, events)
+    return Verdict(
+        outcome="inconclusive",
+        dialect=scenario.dialect,
+        profile=scenario.profile,
+        promise=promise,
+        scenario=scenario,
+        history=history,
+    )
+
+
+def _not_yet(trial: Trial) -> str | None:
+    """Say what is missing for a verdict, or return None."""
+    asked = any(isinstance(step, Exchange) for step in trial.steps)
+    delivered = any(isinstance(step, Delivered) for step in trial.steps)
+    if trial.dropped:
+        return (
+            f"The first {trial.dropped} steps are no longer kept, so what was asked and delivered "
+            "then is not known. DELETE delivered, or POST reset, and let the client start afresh."
+        )
+    if len(trial.truth) > EVENTS_MAX:
+        return (
+            f"The log has {len(trial.truth)} events, and {EVENTS_MAX} can be judged. Start with a "
+            "smaller backlog or rate."
+        )
+    if not asked:
+        return (
+            "The client has not asked for anything. Let it poll the faked API, then POST what it "
+            "delivered to delivered, and ask again."
+        )
+    if not delivered:
+        return (
+            "Nothing was reported as delivered. POST the events that the client handed over, or "
+            'their ids, to delivered: {"events": [...]}; then ask again.'
+        )
+    return None
+
+
+def _nothing_proved(polls: int, poll_gap_s: float) -> str:
+    gap = duration_text(round(poll_gap_s * 1000))
+    if polls == 1:
+        return (
+            f"All requests were taken for one poll (none came {gap} or more after the one before). "
+            "Let time pass, by POST clock/advance or a real pause, and let the client poll again; "
+            "or give a smaller poll_gap_s."
+        )
+    return (
+        "The client kept its promise, but nothing hazardous came up. Append events with equal "
+        "stamps or late ones (POST events), let it poll again, and ask again."
+    )

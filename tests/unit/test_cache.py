@@ -1,0 +1,43 @@
+"""The cache: what was kept comes back, within its bounds, the longest unasked-for goes first."""
+
+import pytest
+
+from fakeserver.cache import Cache
+
+
+def kept(cache: Cache[str], keys: str) -> str:
+    return "".join(key for key in keys if cache.get(key) is not None)
+
+
+def test_what_was_kept_comes_back():
+    cache = Cache[str]()
+    cache.keep(("a", 1), "one", 3)
+    assert cache.get(("a", 1)) == "one"
+    assert cache.get(("a", 2)) is None
+
+
+def test_what_was_not_asked_for_the_longest_goes_first():
+    cache = Cache[str](entries_max=3)
+    for key in "abc":
+        cache.keep(key, key, 1)
+    cache.get("a")
+    cache.keep("d", "d", 1)
+    assert kept(cache, "abcd") == "acd"
+
+
+def test_large_values_push_out_many_small_ones():
+    cache = Cache[str](bytes_max=10)
+    for key in "abcde":
+        cache.keep(key, key, 2)
+    assert kept(cache, "abcde") == "abcde"
+    cache.keep("f", "f", 5)
+    assert kept(cache, "abcdef") == "def"
+
+
+@pytest.mark.parametrize("size", [11, 10**9])
+def test_what_is_too_large_is_not_kept_and_the_room_is_free_again(size):
+    cache = Cache[str](bytes_max=10)
+    cache.keep("a", "a", size)
+    assert cache.get("a") is None
+    cache.keep("b", "b", 10)
+    assert cache.get("b") == "b"
