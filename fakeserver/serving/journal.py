@@ -68,7 +68,8 @@ def flags(world: World, exchange: Exchange) -> list[str]:
     query = understood(world, exchange)
     if query is None or query.endpoint != "list" or not exchange.is_sound:
         return []
-    return list(_flags(world, exchange, query))
+    with world.lock:  # whoever asks the log keeps its indexes up to date
+        return list(_flags(world, exchange, query))
 
 
 def _flags(world: World, exchange: Exchange, query: Query) -> Iterator[str]:

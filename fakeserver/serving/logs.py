@@ -10,14 +10,17 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 
 from fakeserver.app import EXCHANGE, WORLD
+from fakeserver.cache import Cache
 from fakeserver.clock import to_text
 from fakeserver.errors import HarnessError
 from fakeserver.history import Exchange
 from fakeserver.serving.journal import flags
+from fakeserver.world import World
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -26,6 +29,8 @@ Writer = Callable[[str], None]
 """Takes one line, without its end."""
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods by which nothing is changed."""
+PAGES_KNOWN_MAX = 256
+"""Pages whose flags are remembered: what a client that polls asks for again and again is less."""
 TARGET_CHARS_MAX = 2_000
 """A hostile query may be longer than anybody wants in a log."""
 
@@ -98,6 +103,7 @@ class RequestLog:
         self._as_json = as_json
         self._statuses: Counter[int] = Counter()
         self._rows = 0
+        self._known: WeakKeyDictionary[World, Cache[tuple[str, ...]]] = WeakKeyDictionary()
         self._lock = Lock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -120,9 +126,26 @@ class RequestLog:
         exchange: Exchange | None = environ.get(EXCHANGE)
         if exchange is not None:
             self._count(exchange)
-            self._say(partial(_asked, environ, exchange))
+            self._say(partial(_asked, environ, exchange, self._flags))
         elif environ["REQUEST_METHOD"] not in READING:
             self._say(partial(_changed, environ, status))
+
+    def _flags(self, world: World, exchange: Exchange) -> tuple[str, ...]:
+        """Return what is special about a page; the same page needs no second look.
+
+        Where nothing is hidden, the rows and how many are visible decide it.
+        """
+        with world.lock:
+            visible = world.log.visible_count(exchange.at)
+            if visible < len(world.log):
+                return tuple(flags(world, exchange))
+            known = self._known.setdefault(world, Cache(entries_max=PAGES_KNOWN_MAX))
+            page = (exchange.target, exchange.fault, exchange.event_ids, visible)
+            found = known.get(page)
+            if found is None:
+                found = tuple(flags(world, exchange))
+                known.keep(page, found, 1)
+            return found
 
     def say_totals(self) -> None:
         """Write the summary, as the last line."""
@@ -151,7 +174,11 @@ class RequestLog:
             return Totals(requests=sum(by_status.values()), by_status=by_status, rows=self._rows)
 
 
-def _asked(environ: WSGIEnvironment, exchange: Exchange) -> Line:
+def _asked(
+    environ: WSGIEnvironment,
+    exchange: Exchange,
+    flags_of: Callable[[World, Exchange], tuple[str, ...]],
+) -> Line:
     """Return what there is to say of a request to the faked API."""
     ids = exchange.event_ids
     return Line(
@@ -162,7 +189,7 @@ def _asked(environ: WSGIEnvironment, exchange: Exchange) -> Line:
         rows=len(ids) if exchange.status == 200 else None,
         first_id=ids[0] if ids else None,
         last_id=ids[-1] if ids else None,
-        flags=tuple(flags(environ[WORLD], exchange)),
+        flags=flags_of(environ[WORLD], exchange),
         fault=exchange.fault,
         problem=exchange.problem,
     )

@@ -56,7 +56,7 @@ class Question(msgspec.Struct, frozen=True):
 
 def haravan_question(random: Random, known: Sequence[Row]) -> Question:
     row = random.choice(known) if known else {"id": 1, "created_at": "2026-01-01T00:00:00+07:00"}
-    limit, path = random.randint(1, 20), "/com/events.json"
+    limit, path = random.randint(1, 50), "/com/events.json"
     low = quote(datetime.fromisoformat(row["created_at"]).strftime("%Y-%m-%d %H:%M:%S"))
     targets = [
         f"{path}?since_id={row['id']}&limit={limit}",
@@ -73,7 +73,7 @@ def haravan_question(random: Random, known: Sequence[Row]) -> Question:
 
 def saleschannel_question(random: Random, known: Sequence[Row]) -> Question:
     stamp = random.choice(known)["createdAt"] if known else "2026-01-01T00:00:00.000Z"
-    target = f"{SALES_CHANNEL}?$limit={random.randint(1, 20)}"
+    target = f"{SALES_CHANNEL}?$limit={random.randint(1, 50)}"
     kind = random.choice(["up", "down", "unsorted"])
     if kind == "unsorted":
         return Question(target)

@@ -1,8 +1,11 @@
 """The journal: what each request covered, what was special about its page, and near misses."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from fakeserver.clock import to_text
+from fakeserver.serving.journal import flags
 from fakeserver.serving.options import SIMULATED_START
 from tests.serving.asking import a_site, ask, control, faked, refused
 
@@ -191,8 +194,25 @@ class TestFlags:
         assert journalled(site, f"{SALESCHANNEL}?{query}2")["flags"] == ["tie-at-edge"]
         assert journalled(site, f"{SALESCHANNEL}?{query}9")["flags"] == ["short", "late-hidden"]
 
+    def test_hold_the_log_still(self, monkeypatch):
+        """Log lines are made beside other requests, and asking a log changes its indexes."""
+        site, _ = site_with(30, 20, 10)
+        faked(site, f"{HARAVAN}?limit=2")
+        world, was_free = site.world, []
+        select = world.log.select
+
+        def watched(*arguments):
+            was_free.append(pool.submit(world.lock.acquire, blocking=False).result())
+            return select(*arguments)
+
+        with ThreadPoolExecutor(1) as pool:
+            monkeypatch.setattr(world.log, "select", watched)
+            flags(world, world.last_exchange)
+        assert set(was_free) == {False}
+
 
 NOW_S, NOW_MS = SIMULATED_START // 1000, SIMULATED_START
+
 HINTS = {
     f"{HARAVAN}?created_at_min=2026-03-01T12:00:00+00:00": "created_at_min had an unencoded +",
     f"{HARAVAN}?created_at_mni=2026-03-01T12:00:00Z": "did you mean created_at_min?",

@@ -256,3 +256,20 @@ def test_two_can_not_share_a_port():
     with serving("--dialect", "haravan") as served:
         port = served.url.rpartition(":")[2]
         assert "another program does" in refused("--dialect", "haravan", "--port", port)
+
+
+def test_a_page_that_is_remembered_says_the_same_as_one_that_is_looked_at():
+    """The log remembers what was special about a page; what changes that must not be missed."""
+    options = ("--dialect", "haravan", "--clock", "simulated", "--backlog", "3", "--rate", "0")
+    with serving(*options) as served:
+        for events in ([], [], [{}], [], [{"late_by_s": 60}], []):
+            if events:
+                body = {"events": events}
+                url = f"{served.url}/_fakeserver/events"
+                requests.post(url, json=body, timeout=SECONDS_MAX).raise_for_status()
+            served.get("/com/events.json", limit=4)
+        seen = served.get("/_fakeserver/requests").json()["requests"]
+        said = [json.loads(line) for line in served.end()[2]]
+    told = [line.get("flags", []) for line in said if line.get("target", "").startswith("/com/")]
+    assert told == [request["flags"] for request in seen]
+    assert {"short", "late-hidden"} <= {flag for flags in told for flag in flags}
