@@ -42,12 +42,13 @@ def exchange_of(ask: Ask, at: Instant, outcome: Outcome) -> Exchange:
     """Return the step that records a request of the instant `at` and what became of it."""
     answer, ending = outcome.answer, outcome.ending
     arrived = ending in ("whole", "cut")
+    has_rows = ending == "whole" and ask.method != "HEAD"
     return Exchange(
         at=at,
         method=ask.method,
         target=ask.target,
         status=answer.status if arrived else 0,
-        event_ids=answer.event_ids if ending == "whole" else (),
+        event_ids=answer.event_ids if has_rows else (),
         problem=answer.problem,
         fault=outcome.fault,
         as_of=None if outcome.as_of == at else outcome.as_of,

@@ -59,7 +59,8 @@ class Exchange(Step, frozen=True, kw_only=True, tag="exchange"):
     @property
     def is_sound(self) -> bool:
         """Whether a whole answer arrived that tells what the log held at `at`."""
-        return self.status == 200 and self.as_of is None and self.fault != "truncated-body"
+        whole = self.method != "HEAD" and self.fault != "truncated-body"
+        return whole and self.status == 200 and self.as_of is None
 
 
 class Delivered(Step, frozen=True, kw_only=True, tag="delivered"):

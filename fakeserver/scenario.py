@@ -144,7 +144,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def from_json(text: bytes | str, *, where: str = "scenario") -> Scenario:
         """Read a scenario. Raises `ScenarioError` that names the field and what was expected."""
         try:
-            return msgspec.json.decode(text, type=Scenario)
+            return _decoder.decode(text)
         except ScenarioError:
             raise
         except msgspec.ValidationError as error:
@@ -162,6 +162,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         except OSError as error:
             raise ScenarioError(f"can't read the scenario {path}: {error.strerror}") from error
         return Scenario.from_json(text, where=str(path))
+
+
+_decoder = msgspec.json.Decoder(Scenario)
 
 
 def _contradictions(scenario: Scenario) -> Iterator[str]:

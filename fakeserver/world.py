@@ -99,6 +99,11 @@ class World:
             return self.log.events
 
     @property
+    def joined_until(self) -> Instant:
+        """The instant at which somebody last looked: all that is recorded by then is in the log."""
+        return self._joined_until
+
+    @property
     def history(self) -> History:
         """The steps so far."""
         with self._lock:
@@ -260,9 +265,9 @@ class World:
 
     def _join_stream(self, until: Instant) -> None:
         """Let what the stream has recorded up to `until` join the log, as far as there is room."""
-        if self.stream is None or until <= self._joined_until:
+        if until <= self._joined_until:
             return
-        for events in self.stream.buckets(self._joined_until, until):
+        for events in self.stream.buckets(self._joined_until, until) if self.stream else ():
             # An event that somebody appended under an id of the stream stands in for the stream's.
             new = [event for event in events if self.log.find(event.id) is None]
             room = EVENTS_MAX - len(self.log)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 BODY_BYTES_MAX = 64 * 2**20
 """A scenario with all the events that one may have takes some 50 MB."""
+
+NAMES_SHOWN_MAX = 20
+"""What one may send is told in a line; a whole scenario has more fields."""
 
 Body = TypeVar("Body")
 
@@ -72,12 +77,25 @@ def read_bytes(request: Request) -> bytes:
 def decode(data: bytes, kind: type[Body]) -> Body:
     """Return JSON text as a `kind`. Raises `Problem` (400, 422)."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        read: Body = _decoder(kind).decode(data)
     except msgspec.ValidationError as error:
         raise _invalid(error, kind) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         text = data[:200].decode("utf-8", "replace")
         raise Problem(400, "not-json", f"expected JSON, got {shown(text)}: {error}") from error
+    else:
+        return read
+
+
+_made = cache(msgspec.json.Decoder)
+_making = Lock()
+"""Two threads that are the first to read the same struct would crash the process: msgspec shares
+what it knows of a struct before it has found out all of it."""
+
+
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    with _making:
+        return _made(kind)
 
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*?)`(?P<where> - at `.*`)?")
@@ -90,10 +108,12 @@ def _invalid(error: msgspec.ValidationError, kind: type[Any]) -> Problem:
     found = _UNKNOWN.fullmatch(str(error))
     if found is None:
         return Problem(422, "invalid", str(error))
-    near = get_close_matches(found["name"], sorted(set(_names(kind))), n=1)
+    names = list(dict.fromkeys(_names(kind)))
+    known = f"one of {', '.join(names[:NAMES_SHOWN_MAX])}" if names else "no field"
+    near = get_close_matches(found["name"], names, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    where = found["where"] or ""
-    return Problem(422, "unknown-field", f"unknown field {shown(found['name'])}{where}{hint}")
+    came = f"{shown(found['name'])}{found['where'] or ''}"
+    return Problem(422, "unknown-field", f"expected {known}, got {came}{hint}")
 
 
 def _names(kind: Any) -> Iterator[str]:

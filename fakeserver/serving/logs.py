@@ -180,16 +180,16 @@ def _asked(
     flags_of: Callable[[World, Exchange], tuple[str, ...]],
 ) -> Line:
     """Return what there is to say of a request to the faked API."""
-    ids = exchange.event_ids
+    ids, special = exchange.event_ids, flags_of(environ[WORLD], exchange)
     return Line(
         at=to_text(exchange.at),
         method=exchange.method,
         target=f"{environ.get('SCRIPT_NAME', '')}{exchange.target}"[:TARGET_CHARS_MAX],
         status=exchange.status,
-        rows=len(ids) if exchange.status == 200 else None,
+        rows=len(ids) if ids or "empty" in special else None,
         first_id=ids[0] if ids else None,
         last_id=ids[-1] if ids else None,
-        flags=flags_of(environ[WORLD], exchange),
+        flags=special,
         fault=exchange.fault,
         problem=exchange.problem,
     )

@@ -245,7 +245,8 @@ class Served:
                 )
             logged = world.append(made)
             if self._state is not None:
-                self._state.append(world.now, logged)
+                # The very instant: what the stream records afterwards stands behind them.
+                self._state.append(world.joined_until, logged)
             return len(world.log) - len(logged) + 1, logged
 
     def arm(self, faults: tuple[Fault, ...]) -> None:

@@ -135,6 +135,10 @@ class TestClock:
         problem = refused(site, "PUT", "clock", body)
         assert (problem["status"], problem["code"]) == (422, code)
 
+    def test_says_what_it_takes(self, site):
+        problem = refused(site, "POST", "clock/advance", {"minutes": 1})
+        assert problem["detail"] == "expected one of seconds, got 'minutes'"
+
     @pytest.mark.parametrize("seconds", [-1, 1e9, "60", None])
     def test_advance_refuses_what_is_no_span(self, site, seconds):
         assert refused(site, "POST", "clock/advance", {"seconds": seconds})["status"] == 422

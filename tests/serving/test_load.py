@@ -5,11 +5,15 @@ journal. Each answer must be what the log held then, and what the clients saw is
 """
 
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from http.client import HTTPException
 from itertools import cycle, pairwise
 from pathlib import Path
 from random import Random
@@ -326,3 +330,107 @@ def test_right_clients_side_by_side_lose_nothing():
     with serving(*options) as served, ThreadPoolExecutor(len(clients)) as pool:
         jobs = [pool.submit(play, served, right, place) for place, right in enumerate(clients)]
         assert [job.result() for job in jobs] == ["kept"] * len(clients)
+
+
+# A server that dies
+
+KILLED_AFTER = 1_500
+"""Answers; then 64 others are in the works."""
+
+
+def until_it_dies(act: Callable[[], Any]) -> None:
+    """Do it again and again; the end of the server is no error."""
+    try:
+        while True:
+            act()
+    except (OSError, HTTPException):
+        return
+
+
+def killed_under_load(served: Served, dialect: str) -> tuple[list[Got], Stirring]:
+    """Kill a busy server; return the whole answers that arrived, and what was acknowledged."""
+    answers = Semaphore(0)
+    readers = [Reader(served.url, dialect, seed) for seed in range(CONNECTIONS)]
+    stirring, random = Stirring(), Random(5)
+
+    def read(reader: Reader) -> None:
+        reader.ask()
+        answers.release()
+
+    with ExitStack() as stack:
+        for reader in readers:
+            stack.callback(reader.close)
+        steering = [stack.enter_context(Steering(served.url)) for _ in range(2)]
+        pool = stack.enter_context(ThreadPoolExecutor(CONNECTIONS + len(steering)))
+        jobs = [pool.submit(until_it_dies, partial(read, reader)) for reader in readers]
+        for each, act in zip(steering, (stirring.append, stirring.advance), strict=True):
+            jobs.append(pool.submit(until_it_dies, partial(act, each, random)))
+        for _ in range(KILLED_AFTER):
+            assert answers.acquire(timeout=SECONDS_MAX)
+        served.process.kill()
+        for job in jobs:
+            job.result()
+    return [one for reader in readers for one in reader.got if one.status == 200], stirring
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_killed_under_load_it_keeps_what_was_acknowledged(clock: str, tmp_path: Path):
+    options = (*options_for("haravan", clock), "--log", "off", "--state", str(tmp_path / "state"))
+    with serving(*options) as served:
+        got, stirring = killed_under_load(served, "haravan")
+    with serving(*options) as served, Steering(served.url) as steering:
+        journal = steering.all_of("requests", "requests")
+        content = steering.ask("POST", "verdict", {"evidence": True})
+        now = steering.ask("GET", "clock")["now_ms"]
+    scenario = msgspec.convert(content["scenario"], Scenario)
+    history: History = from_lines(b"\n".join(map(msgspec.json.encode, content["history"])))
+    exchanges = [step for step in history if isinstance(step, Exchange)]
+    check_journal(journal, exchanges)
+    check_order(scenario, exchanges)
+    check_truth(scenario, stirring)
+    assert len(got) >= KILLED_AFTER
+    assert not Counter(got) - Counter(map(Got.by, exchanges))
+    assert stirring.appended
+    assert max(stirring.instants) <= now
+
+
+# What only happens to threads that begin together
+
+FIRST_READERS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import msgspec
+
+from fakeserver.serving.bodies import decode
+
+THREADS = 8
+barrier = Barrier(THREADS)
+sys.setswitchinterval(1e-6)
+
+
+def read(kind):
+    barrier.wait()
+    return decode(b'{"part": {"i": 1}}', kind).part.i
+
+
+with ThreadPoolExecutor(THREADS) as pool:
+    for _ in range(50):
+        part = msgspec.defstruct("Part", [(name, int | None, None) for name in "abcdefghi"])
+        kind = msgspec.defstruct("Kind", [("part", part | None, None)])
+        assert list(pool.map(read, [kind] * THREADS)) == [1] * THREADS
+print("all read")
+"""
+
+
+def test_threads_that_are_the_first_to_read_a_body_do_not_crash():
+    """In a process of its own: what they did to each other ended it without a word."""
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_READERS],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "all read\n", "")

@@ -190,6 +190,32 @@ class TestReopened:
         assert (clock["mode"], clock["pace"]) == ("paced", 2)
         assert clock["now"].endswith("09:00:09.000Z")
 
+    def test_own_events_keep_their_place_in_a_stream_that_never_rests(self, path):
+        class Running(Wall):
+            def __call__(self) -> int:
+                self.now += 1
+                return self.now
+
+        def truth() -> list:
+            site = a_site(
+                wall=Running(),
+                state=path,
+                dialect="saleschannel",
+                clock="paced",
+                pace=10.0,
+                rate_per_s=100,
+            )
+            made = [control(site, "POST", "events", {"events": [{}]}) for _ in range(20)]
+            rows = control(site, "GET", "truth?limit=10000")["events"]
+            site.close()
+            told = {row["id"]: row["number"] for each in made for row in each["events"]}
+            assert {row["id"]: row["number"] for row in rows if row["id"] in told} == told
+            return rows
+
+        before = truth()
+        after = truth()
+        assert [row["id"] for row in after[: len(before)]] == [row["id"] for row in before]
+
     def test_feeds_are_not_kept(self, opened):
         control(opened(), "POST", "feeds", {"id": "f"})
         assert control(opened(), "GET", "feeds") == {"feeds": []}

@@ -6,6 +6,7 @@ not take those names. Nothing here needs the network.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -159,6 +160,16 @@ def test_installed_documents_are_the_checkouts(answer: Any, checkout: Path) -> N
 
 def test_installed_command_runs(installed: Path, tmp_path: Path) -> None:
     assert "Usage: fakeserver" in run(installed / "fakeserver", "--help", cwd=tmp_path)
+
+
+def test_installed_contracts_run(installed: Path, tmp_path: Path) -> None:
+    """The suite finds its helpers, its documents and its options where the wheel puts them."""
+    suite = [f"fakeserver.contracts.{name}" for name in ("test_documents", "test_server_laws")]
+    options = ["--fakeserver-dialect", "haravan", "--fakeserver-examples", "2"]
+    pytest_ = [installed / "python", "-m", "pytest", "-p", "no:schemathesis", "-q", "--pyargs"]
+    said = run(*pytest_, *suite, *options, "-k", "haravan or TestHaravan", cwd=tmp_path)
+    assert re.search(r"\b[1-9][0-9]* passed", said)
+    assert "failed" not in said
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -212,6 +212,12 @@ def test_a_request_needs_the_token(headers, status):
     assert TOKEN.encode() not in got.body
 
 
+@pytest.mark.parametrize(("alias", "status"), [(True, 200), (False, 401)])
+def test_clients_of_the_ancestor_have_a_header_of_their_own(alias, status):
+    headers = {"x-shopify-access-token": TOKEN}
+    assert answer("/com/events.json", headers=headers, version_alias=alias).status == status
+
+
 def test_garbage_never_breaks_the_server():
     """Whatever comes, the answer is one of a client's own making, and a refusal lists nothing."""
     random = Random(7)

@@ -52,12 +52,15 @@ class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return Condition(ID, ">" if self.side == "after" else "<", self.id)
 
 
+_decoder = msgspec.json.Decoder(Place)
+
+
 def read_place(page_info: str, *, status: int) -> Place:
     """Return what a ``page_info`` means. Raises `Refused` for one that is none of ours."""
     if _BASE64.fullmatch(page_info):
         with suppress(ValueError, msgspec.DecodeError, RecursionError):
             text = urlsafe_b64decode(page_info + "=" * (-len(page_info) % 4))
-            return msgspec.json.decode(text, type=Place)
+            return _decoder.decode(text)
     raise Refused(
         status,
         "bad-page-info",

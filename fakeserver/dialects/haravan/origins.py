@@ -28,11 +28,15 @@ ANCESTOR_FIXTURES = Origin("ancestor", "the fixtures in the ancestor's own clien
 ANCESTOR_CHANGE = Origin("ancestor", "the ancestor's change log", "2017-09-18")
 ANCESTOR_CURSOR = Origin("ancestor", "the ancestor's version that dropped page numbers", "2019-07")
 ANCESTOR_NEXT = Origin("ancestor", "the ancestor's newer API", "2025-10")
+ANCESTOR_CLIENT = Origin(
+    "ancestor", "its own client (ShopifyAPI 12.7.0) sends what it means for itself along"
+)
 CUSTOM = Origin("custom", "what such servers usually do")
 
 __all__ = [
     "ANCESTOR",
     "ANCESTOR_CHANGE",
+    "ANCESTOR_CLIENT",
     "ANCESTOR_CURSOR",
     "ANCESTOR_FIXTURES",
     "ANCESTOR_NEXT",

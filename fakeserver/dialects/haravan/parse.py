@@ -19,6 +19,7 @@ from fakeserver.dialects.haravan.cursor import (
     read_place,
 )
 from fakeserver.dialects.haravan.terms import (
+    ANCESTOR_TOKEN_HEADER,
     FIELDS,
     LIST_PARAMETERS,
     NESTED,
@@ -133,7 +134,8 @@ def parse(ask: Ask, settings: Settings) -> Query:
     route = _route(ask.path, rules)
     only_get(ask, ask.path)
     if settings["auth"] == "token":
-        check_token(ask, header=TOKEN_HEADER)
+        ancestor = rules.version_alias and ANCESTOR_TOKEN_HEADER.lower() in ask.headers
+        check_token(ask, header=ANCESTOR_TOKEN_HEADER if ancestor else TOKEN_HEADER)
     return _query(route, ask.query, rules)
 
 

@@ -67,6 +67,7 @@ LIVE_2026 = build_profile(
 _ANCESTOR = MappingProxyType(
     {
         "version_alias": (True,),
+        "unknown_parameter": ("ignore",),
         "limit_default": (50,),
         "limit_max": (250,),
         "since_id_zero": ("from-start", "ignored"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from fakeserver.dialects.haravan.origins import (
     ANCESTOR,
     ANCESTOR_CHANGE,
+    ANCESTOR_CLIENT,
     ANCESTOR_CURSOR,
     ANCESTOR_FIXTURES,
     CLIENT,
@@ -65,7 +66,7 @@ WHO_AND_WHERE: tuple[Switch, ...] = (
         about="What a parameter that does not exist gets: 422, or nothing.",
         default="reject",
         beyond=("ignore",),
-        origins={"reject": INVENTED, "ignore": INVENTED},
+        origins={"reject": INVENTED, "ignore": ANCESTOR_CLIENT},
         source=f"{SILENT}; ignoring it would answer a misspelt filter with the full list",
     ),
     Switch(

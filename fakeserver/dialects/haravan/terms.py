@@ -8,6 +8,8 @@ NAME = "haravan"
 """What the dialect is called on the command line and in scenarios."""
 TOKEN_HEADER = "X-Haravan-Access-Token"  # noqa: S105 - the name of a header, not a token
 """The vendor's own header; its published client sends it beside ``Authorization: Bearer``."""
+ANCESTOR_TOKEN_HEADER = "X-Shopify-Access-Token"  # noqa: S105
+"""What clients of the API that this one descends from send in its place."""
 
 FIELDS = (
     "arguments",
