@@ -209,7 +209,7 @@ class TestAnything:
     def test_another_method_lists_nothing(self, dialect, method):
         reply, step = send(dialect, LISTS[dialect], method=method)
         assert reply.status == (200 if method in ("GET", "HEAD") else 405)
-        assert bool(step.event_ids) == (reply.status == 200)
+        assert bool(step.event_ids) == (method == "GET")  # HEAD answers without a body
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

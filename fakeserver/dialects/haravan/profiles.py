@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from fakeserver.dialects.haravan.switches import SWITCHES
 from fakeserver.dialects.haravan.terms import NAME
-from fakeserver.profile import Profile, build_profile
+from fakeserver.profile import Profile, SwitchValue, build_profile
 
 ANOTHER_API = MappingProxyType(
     {
@@ -64,7 +65,7 @@ LIVE_2026 = build_profile(
         "transient_422": ("now-and-then",),
     },
 )
-_ANCESTOR = MappingProxyType(
+_ANCESTOR: Mapping[str, tuple[SwitchValue, ...]] = MappingProxyType(
     {
         "version_alias": (True,),
         "unknown_parameter": ("ignore",),

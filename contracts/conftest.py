@@ -1,0 +1,84 @@
+"""What the suite's tests are given, by the options ``--fakeserver-…`` (see README.md).
+
+The options themselves are registered by the plugin `fakeserver.pytest_plugin`: pytest loads the
+conftest of a package named with ``--pyargs`` too late for them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from fakeserver.dialects import DIALECTS
+from fakeserver.errors import UsageError
+
+from ._any_log import AnyLog
+from ._targets import Target, find_target
+
+PROFILES = ("default", "documented")
+"""Those under which every law must hold, for they allow only what the documents allow."""
+PLAYING = ("in-process", "served")
+"""The targets that take worlds of our choice."""
+TALLY = pytest.StashKey[Counter[tuple[str, int]]]()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test for each dialect that is asked for, and a law in the worlds of each profile."""
+    config = metafunc.config
+    if "api_dialect" in metafunc.fixturenames:
+        chosen = config.option.fakeserver_dialect
+        metafunc.parametrize("api_dialect", DIALECTS if chosen is None else (chosen,))
+    if "law_profile" in metafunc.fixturenames:
+        plays = config.option.fakeserver_target in PLAYING
+        metafunc.parametrize("law_profile", PROFILES if plays else ("as it is",))
+
+
+@pytest.fixture(scope="session")
+def target(pytestconfig: pytest.Config) -> Iterator[Target]:
+    """Where the server half sends its requests."""
+    variable = pytestconfig.option.fakeserver_token_env
+    token = None if variable is None else os.environ.get(variable)
+    if variable is not None and not token:
+        raise pytest.UsageError(f"--fakeserver-token-env: there is no variable {variable}")
+    try:
+        found = find_target(pytestconfig.option.fakeserver_target, token=token)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def tally(pytestconfig: pytest.Config) -> Counter[tuple[str, int]]:
+    """How often an API has answered with a status; shown at the end of the run."""
+    return pytestconfig.stash.setdefault(TALLY, Counter())
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say how many generated requests were answered, and with which statuses."""
+    tally = config.stash.get(TALLY, Counter())
+    for dialect in sorted({dialect for dialect, _ in tally}):
+        statuses = {status: n for (of, status), n in sorted(tally.items()) if of == dialect}
+        shown = ", ".join(f"{status}: {count}" for status, count in statuses.items())
+        terminalreporter.write_line(
+            f"{dialect}: {sum(statuses.values())} generated cases, by status {shown}"
+        )
+
+
+@pytest.fixture
+def any_log(request: pytest.FixtureRequest, target: Target, law_profile: str) -> AnyLog:
+    """Runs a law, given as a function of a log and of Hypothesis' ``data``, for many logs.
+
+    The test class says in `dialect` of which API they are. A target that can't play other worlds
+    has one log, in which the choices of the law differ.
+    """
+    dialect = request.cls.dialect
+    if request.config.option.fakeserver_dialect not in (None, dialect):
+        pytest.skip(f"--fakeserver-dialect is {request.config.option.fakeserver_dialect}")
+    examples = request.config.option.fakeserver_examples or target.examples_of_law
+    return AnyLog(target, dialect, law_profile, examples)
