@@ -264,7 +264,7 @@ def _read_chunks(request: Connection) -> bytes:
         body: bytes = BufferedReader(stream).read(BODY_BYTES_MAX + 1)
     except TimeoutError:
         raise
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: it ended in the middle of a chunk
         raise Problem(400, "no-request", f"a chunk is broken: {error}") from error
     if len(body) > BODY_BYTES_MAX:
         raise _too_large("more")

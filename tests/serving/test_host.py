@@ -509,6 +509,7 @@ HOSTILE = {
         400,
     ),
     "unknown coding": (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+    "cut chunk": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nab", 400),
     "broken chunk": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
 }
 
