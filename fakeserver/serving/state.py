@@ -156,11 +156,12 @@ class State:
             self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            with self._writing():
+                self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a full disk may have ended it
+                self._db.execute("ROLLBACK")
             raise
-        with self._writing():
-            self._db.execute("COMMIT")
 
     def begin(self, facts: Facts, clock: ClockFact) -> None:
         """Forget everything and start with a world of these facts."""

@@ -433,3 +433,17 @@ def test_an_append_that_was_not_kept_is_not_acknowledged(opened, monkeypatch):
     reply = call(site, "POST", f"{ORIGIN}{CONTROL}/events", headers, b'{"events": [{}]}')
     assert reply.status == 500
     assert json.loads(reply.body)["detail"] == "state: the disk is full"
+
+
+def test_a_disk_that_is_full_is_said_and_the_server_goes_on(opened):
+    site = opened()
+    db = site._state._db
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    db.execute(f"PRAGMA max_page_count = {pages}")
+    headers = {"Content-Type": "application/json"}
+    data = json.dumps({"events": [{}] * 300}).encode()
+    reply = call(site, "POST", f"{ORIGIN}{CONTROL}/events", headers, data)
+    assert reply.status == 500
+    assert "disk is full" in json.loads(reply.body)["detail"]
+    db.execute("PRAGMA max_page_count = 100000")
+    assert len(control(site, "POST", "events", {"events": [{}]})["events"]) == 1
