@@ -5,6 +5,7 @@ Of the control API only what changes something is told: a page that looks on wou
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -33,6 +34,9 @@ PAGES_KNOWN_MAX = 256
 """Pages whose flags are remembered: what a client that polls asks for again and again is less."""
 TARGET_CHARS_MAX = 2_000
 """A hostile query may be longer than anybody wants in a log."""
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,7 +69,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             parts.append(f"[{self.fault}]")
         if self.problem is not None:
             parts.append(self.problem)
-        return "  ".join(parts)
+        # What a stranger sends must neither begin a line nor steer a terminal.
+        return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", "  ".join(parts))
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
