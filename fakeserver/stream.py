@@ -16,8 +16,9 @@ import msgspec
 
 from fakeserver.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Instant, at
 from fakeserver.dialects.base import Dialect, Settings
+from fakeserver.drawing.moments import draw_lateness
+from fakeserver.drawing.plan import TIE_GROUP_MAX
 from fakeserver.errors import UsageError
-from fakeserver.generate import TIE_GROUP_MAX, draw_lateness
 from fakeserver.oddities import made_odd, rows_at_once
 from fakeserver.scenario import EventId, LoggedEvent
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection
 import msgspec
 
 from fakeserver.dialects import find_dialect
+from fakeserver.drawing.plan import HAZARD_ODDS
 from fakeserver.errors import UsageError
-from fakeserver.generate import HAZARD_ODDS, generate_scenario
+from fakeserver.generate import generate_scenario
 from fakeserver.history import Exchange, Saved
 from fakeserver.profile import Profile
 from fakeserver.scenario import Scenario

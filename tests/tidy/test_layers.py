@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("dialects.<name>", "dialects.<name>.*"),),
     (("dialects",),),
     (
-        ("oddities", "generate", "stream"),
+        ("oddities", "drawing", "drawing.*", "generate", "stream"),
         (
             "verifier",
             "verifier.promise",

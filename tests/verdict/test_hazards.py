@@ -7,7 +7,7 @@ import pytest
 
 from fakeserver.clock import at
 from fakeserver.dialects import DIALECTS, find_dialect
-from fakeserver.generate import HAZARD_ODDS
+from fakeserver.drawing.plan import HAZARD_ODDS
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import HAZARDS, exercised, possible
 from fakeserver.verifier.judge import judge

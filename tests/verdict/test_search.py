@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from fakeserver.dialects import DIALECTS, find_dialect
+from fakeserver.drawing.plan import HAZARD_ODDS
 from fakeserver.errors import ContractBroken, ProfileError, UsageError
-from fakeserver.generate import HAZARD_ODDS
 from fakeserver.scenario import Scenario
 from fakeserver.verifier import search
 from fakeserver.verifier.promise import Promise

@@ -1,0 +1,1 @@
+"""The parts of drawing a world: its frame, its events' moments, its polls."""

@@ -1,0 +1,48 @@
+"""The polls of a world: its storm, its crashes and restarts, and the calm at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+
+from fakeserver.clock import SECOND_MS
+from fakeserver.drawing.plan import GAPS_MS, Plan
+from fakeserver.scenario import PATIENCE_MS, Crash, CrashPoint, LoggedEvent, Poll
+
+CRASH_POINTS: Mapping[str, tuple[CrashPoint, ...]] = {
+    "crash-before-save": ("before-save", "before-deliver", "after-deliver"),
+    "crash-after-save": ("after-save",),
+}
+
+
+def draw_polls(
+    random: Random, plan: Plan, events: tuple[LoggedEvent, ...]
+) -> tuple[tuple[Poll, ...], int]:
+    """Return all polls and the number of those that belong to the storm."""
+    crashes = _draw_crashes(random, plan)
+    storm = [
+        Poll(
+            starts_at=start,
+            restart=number > 0 and "restart" in plan.hazards and random.random() < 0.5,
+            crash=crashes.get(number),
+        )
+        for number, start in enumerate(plan.storm)
+    ]
+    # The walk of the last stormy poll must be over before the calm begins.
+    after_walk = plan.storm[-1] + plan.request_ms * (10 + 2 * len(events))
+    visible = max((event.visible_at for event in events), default=plan.storm[-1])
+    gap = random.choice(GAPS_MS)
+    calm_at = max(after_walk, visible, plan.storm[-1] + gap) + SECOND_MS
+    calm = (calm_at, calm_at + gap, calm_at + gap + max(PATIENCE_MS, plan.late_by_ms_max))
+    return (*storm, *(Poll(starts_at=start) for start in calm)), len(storm)
+
+
+def _draw_crashes(random: Random, plan: Plan) -> dict[int, Crash]:
+    """Return at most one crash a poll of the storm, by the poll's place."""
+    crashes: dict[int, Crash] = {}
+    for hazard, points in CRASH_POINTS.items():
+        if hazard in plan.hazards:
+            crashes[random.randrange(len(plan.storm))] = Crash(
+                point=random.choice(points), nth=random.choice((1, 1, 1, 2, 3))
+            )
+    return crashes
