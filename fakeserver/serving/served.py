@@ -116,8 +116,9 @@ class Served:
     def _take(self, world: World, options: ServeOptions) -> None:
         self.present = options
         world.on_record = lambda number, step: self._record(world, number, step)
-        self.server = FakeServer(world)
+        # The world first: what the new server records is kept from its first step on.
         self.world = world
+        self.server = FakeServer(world)
 
     def _record(self, world: World, number: int, step: AnyStep) -> None:
         """Keep a step; one of a world that has been replaced meanwhile is of no interest."""
@@ -236,6 +237,9 @@ class Served:
         Raises `UsageError` for what can't be an event of this API, or has an id that is taken.
         """
         with self.playing() as world:
+            if world.last_exchange is not None:
+                # What is recorded now is visible now, and not a millisecond late.
+                world.advance_to(world.last_exchange.at + 1)
             made = make_events(world, events, seed=self.present.seed)
             check_shown(world.dialect, world.settings, made)
             taken = [event.id for event in made if world.log.find(event.id) is not None]

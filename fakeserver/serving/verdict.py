@@ -13,6 +13,7 @@ from fakeserver.history import Delivered, Exchange, History, PollStarted
 from fakeserver.scenario import EVENTS_MAX, LoggedEvent
 from fakeserver.serving.polls import with_polls
 from fakeserver.serving.served import Served
+from fakeserver.verifier.failures import failure, is_failure
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.report.as_json import verdict_json
@@ -66,7 +67,7 @@ def served_verdict(
         shown = trial.truth if len(trial.truth) <= EVENTS_MAX else ()
         verdict = _inconclusive(trial, promise, shown, history)
     elif verdict.outcome == "inconclusive":
-        says = _nothing_proved(polls, poll_gap_s)
+        says = _nothing_proved(history, polls, poll_gap_s)
     shown_verdict = replace(verdict, seed=trial.seed)
     if not evidence:
         shown_verdict = replace(shown_verdict, scenario=None, history=())
@@ -127,7 +128,13 @@ def _not_yet(trial: Trial) -> str | None:
     return None
 
 
-def _nothing_proved(polls: int, poll_gap_s: float) -> str:
+def _nothing_proved(history: History, polls: int, poll_gap_s: float) -> str:
+    last = next(step for step in reversed(history) if isinstance(step, Exchange))
+    if is_failure(last):
+        return (
+            f"The last request failed ({failure(last)}), so what it was for may still be read. Let "
+            "the client poll again, and ask again."
+        )
     gap = duration_text(round(poll_gap_s * 1000))
     if polls == 1:
         return (

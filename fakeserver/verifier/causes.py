@@ -70,16 +70,14 @@ def explain_loss(evidence: Evidence, event: LoggedEvent) -> Loss:
 
 def _sort_requests(evidence: Evidence, event: LoggedEvent) -> _Asked:
     asked = _Asked([], [], [], [])
-    for place in evidence.exchanges:
-        exchange = evidence.exchange(place)
+    for place, exchange, query, ids in evidence.asked:
         if exchange.at < event.visible_at:
             continue
-        if event.id in exchange.event_ids:
+        if event.id in ids:
             asked.served.append(place)
             continue
         if not exchange.is_sound and exchange.as_of is None and not is_failure(exchange):
             continue
-        query = evidence.meant(exchange)
         if query is None or query.endpoint != "list":
             continue
         covered = asked.cut if exchange.is_sound else asked.failed

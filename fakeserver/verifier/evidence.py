@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,6 +22,7 @@ from fakeserver.history import (
 from fakeserver.log import EventLog
 from fakeserver.query import ID, RECORDED_AT, Condition, Query
 from fakeserver.scenario import PATIENCE_MS, EventId, LoggedEvent, Scenario
+from fakeserver.verifier.failures import is_failure
 from fakeserver.verifier.promise import Promise
 
 
@@ -31,6 +33,15 @@ class PollView(msgspec.Struct, kw_only=True):
     started_at: Instant
     exchanges: list[int] = msgspec.field(default_factory=list)
     ended: PollEnded | None = None
+
+
+class RowsAsked(NamedTuple):
+    """A request for rows, at its `place`: what it meant, and the ids that its answer held."""
+
+    place: int
+    exchange: Exchange
+    query: Query | None
+    ids: frozenset[EventId]
 
 
 class Evidence:
@@ -74,14 +85,20 @@ class Evidence:
     def is_complete(self) -> bool:
         """Whether every poll of the scenario was played to an end of the client's own.
 
-        An open scenario has no plan to be held against; there the last poll must have ended.
+        An open scenario has no plan to be held against; there the last poll must have ended, and
+        not with a failed request: its client may yet come back.
         """
-        if not self.polls:
+        if not self.polls or (self.scenario.is_open and self.ends_in_failure):
             return False
         if not self.scenario.is_open and self.polls[-1].number != len(self.scenario.polls):
             return False
         ended = self.polls[-1].ended
         return ended is not None and ended.ending in ("returned", "slept", "raised")
+
+    @cached_property
+    def ends_in_failure(self) -> bool:
+        """Whether no page came of the last request, and the request is not to blame."""
+        return bool(self.exchanges) and is_failure(self.exchange(self.exchanges[-1]))
 
     @cached_property
     def first_delivery(self) -> dict[EventId, int]:
@@ -142,6 +159,15 @@ class Evidence:
     def meant(self, exchange: Exchange) -> Query | None:
         """What a request meant, whatever became of it, or None for one that the API refuses."""
         return _parse(self.scenario.dialect, exchange.target, self._settings_key)
+
+    @cached_property
+    def asked(self) -> tuple[RowsAsked, ...]:
+        """Every request, read once: a lost event is looked for in all of them."""
+        exchanges = ((place, self.exchange(place)) for place in self.exchanges)
+        return tuple(
+            RowsAsked(place, exchange, self.meant(exchange), frozenset(exchange.event_ids))
+            for place, exchange in exchanges
+        )
 
     def late_by_ms(self, event: LoggedEvent) -> int:
         """How long after its stamp `event` could be missing from an answer, in ms.
@@ -228,6 +254,11 @@ class Evidence:
         """
         if not self.is_complete:
             return []
+        return [event for event in self._due if event.id not in self.held_back]
+
+    @cached_property
+    def _due(self) -> list[LoggedEvent]:
+        """What is owed by now, and what a client may still hold back."""
         last = self.polls[-1].started_at
         return [
             event
@@ -235,8 +266,15 @@ class Evidence:
             if event.visible_at <= last
             and self.late_by_ms(event) <= self.late_by_ms_max
             and self.in_scope(event)
-            and not self._may_be_held_back(event, last)
         ]
+
+    @cached_property
+    def held_back(self) -> frozenset[EventId]:
+        """Events that are due and were not delivered, and that the client may be holding back."""
+        if not self.scenario.is_open or not self.is_complete:
+            return frozenset()
+        last = self.polls[-1].started_at
+        return frozenset(e.id for e in self._due if self._may_be_held_back(e, last))
 
     def _may_be_held_back(self, event: LoggedEvent, last: Instant) -> bool:
         """Whether a client that sorts by stamp may keep `event` until nothing earlier can appear.
@@ -245,7 +283,7 @@ class Evidence:
         lateness, and as long as a calm is patient if it shows that it holds back what it has.
         """
         newest = self._newest_delivered
-        if not self.scenario.is_open or event.recorded_at is None or newest is None:
+        if event.recorded_at is None or newest is None:
             return False
         patience = max(PATIENCE_MS if self._holds_back else 0, self.late_by_ms_max)
         return event.recorded_at > max(newest, last - patience)

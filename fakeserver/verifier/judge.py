@@ -53,6 +53,7 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
 NOTES = {
     "repeats": ("1 repeat", "{} repeats", "allowed by at-least-once"),
     "too-late": ("1 event", "{} events", "later than promised, not counted"),
+    "held-back": ("1 event", "{} events", "not delivered yet: perhaps held back, not counted"),
     "outside": ("1 event", "{} events", "outside the filters of every request, not counted"),
 }
 """What is worth knowing and no accusation: one of it, many of it, and what about it."""
@@ -65,6 +66,7 @@ def counted(evidence: Evidence) -> dict[str, int]:
     counts = {
         "repeats": repeats if evidence.promise.delivery == "at-least-once" else 0,
         "too-late": sum(evidence.late_by_ms(event) > evidence.late_by_ms_max for event in events),
+        "held-back": len(evidence.held_back),
         "outside": sum(not evidence.in_scope(event) for event in events),
     }
     return {name: count for name, count in counts.items() if count}

@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 
 from fakeserver.clock import clock_text
-from fakeserver.history import OVERRAN, Delivered, Exchange, Killed, PollEnded, Restarted, Saved
+from fakeserver.history import OVERRAN, Delivered, Exchange, PollEnded, Saved
 from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.verifier import causes, proofs
 from fakeserver.verifier.evidence import Evidence
+from fakeserver.verifier.failures import may_have_stopped
 from fakeserver.verifier.verdict import Finding, RuleName, lines_of
 
 SHOWN_EVENTS_MAX = 5
@@ -111,9 +112,7 @@ def _forbidden_repeats(evidence: Evidence) -> Iterator[tuple[int, int]]:
             unsaved.add(step.event_id)
         elif isinstance(step, Saved):
             unsaved.clear()
-        elif isinstance(step, (Killed, Restarted)) or (
-            isinstance(step, PollEnded) and step.ending == "raised"
-        ):
+        elif may_have_stopped(step, is_open=evidence.scenario.is_open):
             excused |= unsaved
             unsaved.clear()
 

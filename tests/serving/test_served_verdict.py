@@ -1,10 +1,13 @@
 """Judging a client that nobody here calls: a stream under way, polls told apart by pauses."""
 
+import contextlib
 import json
 from random import Random
 
 import pytest
 
+from fakeserver.dialects import find_dialect
+from fakeserver.dialects.base import TOKEN
 from fakeserver.generate import generate_scenario
 from fakeserver.history import Delivered, Exchange, PollStarted, Slept, from_lines
 from fakeserver.profile import Profile
@@ -13,12 +16,14 @@ from fakeserver.serving.polls import with_polls
 from fakeserver.serving.site import Site
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.promise import Promise
+from fakeserver.verifier.runner import Client
 from tests.quality.right_clients import RIGHT, Right
-from tests.serving.asking import Wall, a_site, control, faked
+from tests.serving.asking import Wall, a_site, ask, control, faked
 from tests.serving.following import SiteFeed, follow
 
 SEEDS = range(3)
 POLLS = 12
+TOKEN_HEADER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 def a_world(
@@ -315,3 +320,68 @@ def test_a_scenario_with_a_plan_is_judged_without_it():
     control(site, "POST", "delivered", {"events": page})
     verdict = control(site, "POST", "verdict")
     assert verdict["findings"] == [], verdict["report"]
+
+
+class TestAfterAFailure:
+    """Nobody hears that a poll raised; so a failed request is no proof that the client gave up."""
+
+    @staticmethod
+    def polled(feed: SiteFeed, client: Client) -> None:
+        with contextlib.suppress(Exception):  # the client's own affair
+            client(feed)
+
+    def test_a_last_poll_that_failed_accuses_nobody_yet(self):
+        client = find_dialect("haravan").reference_client
+        site = a_site(backlog=5, late_by_ms_max=0, rate_per_s=0.2, seed=3)
+        feed = SiteFeed(site, page_size=2)
+        for _ in range(3):
+            client(feed)
+            control(site, "POST", "clock/advance", {"seconds": 60})
+        control(site, "PUT", "faults", {"faults": [{"kind": "server-error"}]})
+        self.polled(feed, client)
+        verdict = asked_verdict(site, Promise())
+        assert (verdict["outcome"], verdict["findings"]) == ("inconclusive", [])
+        assert "The last request failed (503)" in verdict["says"]
+        client(feed)
+        assert asked_verdict(site, Promise())["outcome"] == "kept"
+
+    def test_who_never_comes_back_for_it_is_accused(self):
+        site = a_site(backlog=5, late_by_ms_max=0)
+        ids = [row["id"] for row in control(site, "GET", "truth")["events"]]
+        control(site, "PUT", "faults", {"faults": [{"kind": "transient-422"}]})
+        ask(site, "GET", "/com/events.json?since_id=1", headers=TOKEN_HEADER)
+        control(site, "POST", "clock/advance", {"seconds": 60})
+        faked(site, f"/com/events.json?since_id={max(ids) - 1}")
+        control(site, "POST", "delivered", {"events": [max(ids)]})
+        found = asked_verdict(site, Promise())["findings"]
+        assert [(f["rule"], f["cause"]) for f in found] == [("LOST", "failed-not-retried")]
+
+    def test_what_was_not_saved_may_be_delivered_again(self):
+        client = next(r for r in RIGHT if r.file == "saleschannel_look_back.py").client
+        site = a_site(dialect="saleschannel", backlog=8, late_by_ms_max=0)
+        feed = SiteFeed(site, page_size=3)
+        control(site, "PUT", "faults", {"faults": [{"kind": "server-error", "nth": 2}]})
+        self.polled(feed, client)
+        control(site, "POST", "clock/advance", {"seconds": 60})
+        client(feed)
+        assert asked_verdict(site, Promise())["findings"] == []
+        assert asked_verdict(site, Promise(delivery="exactly-once"))["outcome"] == "broken"
+
+
+@pytest.mark.parametrize("clock", ["simulated", "paced"])
+def test_events_of_ones_own_are_owed_where_nothing_is_late(clock: str):
+    site = a_site(dialect="saleschannel", backlog=6, clock=clock)
+    events = faked(site, "/saleschannel-services/v1/events")
+    control(site, "POST", "delivered", {"events": events})
+    own = control(site, "POST", "events", {"events": [{}, {}]})["events"]
+    assert [event["late_by_ms"] for event in own] == [0, 0]
+
+
+def test_what_may_be_held_back_is_said():
+    site = a_site(backlog=4, late_by_ms_max=0)
+    *older, _ = faked(site, "/com/events.json?since_id=1")["events"]
+    control(site, "POST", "delivered", {"events": older})
+    control(site, "POST", "clock/advance", {"seconds": 60})
+    faked(site, "/com/events.json?since_id=1")
+    verdict = asked_verdict(site, Promise())
+    assert verdict["notes"] == ["1 event not delivered yet: perhaps held back, not counted"]
