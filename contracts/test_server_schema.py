@@ -23,6 +23,7 @@ from schemathesis.engine import events
 from fakeserver.doors import live
 from fakeserver.generate import generate_scenario
 
+from ._checks import body_problems
 from ._documents import openapi
 from ._targets import Api, Target
 
@@ -134,16 +135,20 @@ def plain(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: "".join(value) for name, value in headers.items()}
 
 
-def is_refused_rightly(check: str, uri: str, status: int) -> bool:
-    """Whether a refusal is right though OpenAPI can't say so.
+def is_no_failure(check: str, api: str, uri: str, status: int) -> bool:
+    """Whether the server is right though Schemathesis complains.
 
-    That is a filter in JSON and in brackets; and an address that is too long for the server in
-    front of the API, which then answers in its own way.
+    It may refuse a filter in JSON and in brackets, which OpenAPI can't say is wrong; and an address
+    that is too long for the server in front of the API, which then answers in its own way. And it
+    may accept a filter whose parts were negated twice, and so are as right as before.
     """
-    names = {name.partition("[") for name, _ in parse_qsl(urlsplit(uri).query)}
-    encodings = {bracket for name, bracket, _ in names if name == "$filter"}
-    if check == "positive_data_acceptance" and len(encodings) > 1:
-        return True
+    query = parse_qsl(urlsplit(uri).query, keep_blank_values=True)
+    if check == "positive_data_acceptance":
+        encodings = {name.partition("[")[1] for name, _ in query if name.startswith("$filter")}
+        if len(encodings) > 1:
+            return True
+    if check == "negative_data_rejection" and [name for name, _ in query] == ["$filter"]:
+        return not body_problems(api, "#/components/schemas/Filter", query[0][1].encode())
     return len(uri) > LINE_CHARS_MAX and status in (414, 431)
 
 
@@ -159,18 +164,18 @@ def run(schema: Any, dialect: str, tally: Tally) -> Iterator[str]:
             for sent in event.recorder.interactions.values():
                 tally[dialect, status_of(sent)] += 1
             asked += len(event.recorder.interactions)
-            yield from complaints_about(event.recorder)
+            yield from complaints_about(event.recorder, dialect)
     if not asked:
         yield "no request was sent"
 
 
-def complaints_about(recorder: Any) -> Iterator[str]:
+def complaints_about(recorder: Any, api: str) -> Iterator[str]:
     """Say what Schemathesis found wrong in one chain of requests, and how to send them again."""
     for case, checks in recorder.checks.items():
         sent = recorder.interactions[case]
         for check in checks:
             found = check.failure_info
-            if found and not is_refused_rightly(check.name, sent.request.uri, status_of(sent)):
+            if found and not is_no_failure(check.name, api, sent.request.uri, status_of(sent)):
                 yield f"{found.failure.title}\n{found.failure.message}\n{found.code_sample}"
 
 

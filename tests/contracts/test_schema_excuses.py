@@ -1,0 +1,52 @@
+"""What Schemathesis says of a request is believed, except where OpenAPI can't say what is right."""
+
+import json
+from urllib.parse import urlencode
+
+import pytest
+
+from contracts.test_server_schema import LINE_CHARS_MAX, is_no_failure
+
+TIME = "2020-01-01T00:00:00.000Z"
+
+
+def uri(**query: object) -> str:
+    named = {f"${name}": value for name, value in query.items()}
+    return f"http://127.0.0.1/saleschannel-services/v1/events?{urlencode(named)}"
+
+
+def excused(check: str, asked: str, status: int = 200) -> bool:
+    return is_no_failure(check, "saleschannel", asked, status)
+
+
+def test_a_filter_negated_twice_is_right() -> None:
+    right = uri(filter=json.dumps({"eventAt": {"notIn": [TIME], "lte": TIME}}))
+    assert excused("negative_data_rejection", right)
+    assert not excused("response_schema_conformance", right)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"eventAt": {"lte": "2020-13-01T00:00:00Z"}}, {"eventAt": {"near": TIME}}, {}, {"more": TIME}],
+    ids=str,
+)
+def test_a_wrong_filter_is_wrong(wrong: object) -> None:
+    assert not excused("negative_data_rejection", uri(filter=json.dumps(wrong)))
+    assert not excused("negative_data_rejection", uri(filter="{"))
+
+
+def test_another_wrong_parameter_is_wrong() -> None:
+    right = json.dumps({"eventAt": TIME})
+    assert not excused("negative_data_rejection", uri(filter=right, limit="x"))
+
+
+def test_two_encodings_may_be_refused() -> None:
+    both = uri(filter=json.dumps({"eventAt": TIME}), **{"filter[createdAt][gte]": TIME})
+    assert excused("positive_data_acceptance", both, 400)
+    assert not excused("positive_data_acceptance", uri(limit=5), 400)
+
+
+def test_an_endless_address_may_be_refused() -> None:
+    endless = uri(filter="x" * LINE_CHARS_MAX)
+    assert excused("status_code_conformance", endless, 431)
+    assert not excused("status_code_conformance", endless, 500)
