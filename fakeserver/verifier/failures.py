@@ -37,10 +37,10 @@ def failure(exchange: Exchange) -> str | None:
 def may_have_stopped(step: AnyStep, *, is_open: bool) -> bool:
     """Whether the client had to start again after `step`; in an open world, whether it may have.
 
-    Nobody hears there that a poll raised: any failed request may have ended one.
+    Nobody hears there that a poll raised: any failed or refused request may have ended one.
     """
     if isinstance(step, Exchange):
-        return is_open and is_failure(step)
+        return is_open and (is_failure(step) or step.status >= 400)
     return isinstance(step, (Killed, Restarted)) or (
         isinstance(step, PollEnded) and step.ending == "raised"
     )

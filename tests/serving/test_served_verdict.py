@@ -368,6 +368,19 @@ class TestAfterAFailure:
         assert asked_verdict(site, Promise(delivery="exactly-once"))["outcome"] == "broken"
 
 
+    def test_a_refusal_may_have_stopped_it_too(self):
+        site = a_site(dialect="saleschannel", backlog=2, late_by_ms_max=0)
+        page = faked(site, "/saleschannel-services/v1/events")
+        control(site, "POST", "delivered", {"events": page})
+        wrong = "/saleschannel-services/v1/events?$limit=0"
+        assert ask(site, "GET", wrong, headers=TOKEN_HEADER).status == 400
+        control(site, "POST", "clock/advance", {"seconds": 60})
+        page = faked(site, "/saleschannel-services/v1/events")
+        control(site, "POST", "delivered", {"events": page})
+        found = asked_verdict(site, Promise())["findings"]
+        assert [finding["rule"] for finding in found] == ["ILLEGAL_REQUEST"]
+
+
 @pytest.mark.parametrize("clock", ["simulated", "paced"])
 def test_events_of_ones_own_are_owed_where_nothing_is_late(clock: str):
     site = a_site(dialect="saleschannel", backlog=6, clock=clock)
