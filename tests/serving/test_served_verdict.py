@@ -367,7 +367,6 @@ class TestAfterAFailure:
         assert asked_verdict(site, Promise())["findings"] == []
         assert asked_verdict(site, Promise(delivery="exactly-once"))["outcome"] == "broken"
 
-
     def test_a_refusal_may_have_stopped_it_too(self):
         site = a_site(dialect="saleschannel", backlog=2, late_by_ms_max=0)
         page = faked(site, "/saleschannel-services/v1/events")
