@@ -1,0 +1,65 @@
+"""ILLEGAL_REQUEST: the client sent what the API does not accept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fakeserver.history import Exchange
+from fakeserver.verifier.evidence import Evidence
+from fakeserver.verifier.rules.rule import Rule
+from fakeserver.verifier.verdict import Finding
+
+BLAMELESS_CODES = frozenset({"limit-over-max", "no-role", "no-such-event", "no-such-parent"})
+"""Refusals that a right client may meet: a cap that no document names, a role that it was not
+given, and an event that is not visible yet, or the events of a resource that has none yet."""
+
+
+def illegal_request(evidence: Evidence) -> Iterator[Finding]:
+    """Accuse of a request that the profile does not accept.
+
+    Never: a limit above a cap that no document names, and asking for an event that is not there.
+    """
+    for place in evidence.exchanges:
+        exchange = evidence.exchange(place)
+        if exchange.problem is None:
+            continue
+        code, _, says = exchange.problem.partition(": ")
+        if code in BLAMELESS_CODES:
+            continue
+        yield Finding(
+            rule="ILLEGAL_REQUEST",
+            cause=code,
+            steps=(place,),
+            message=f"the API refuses what poll {evidence.poll_of[place]} asked: {code}",
+            why=(_request_line(exchange), f"{_sentence(says)}."),
+            would=_advice(says),
+        )
+        return
+
+
+def _request_line(exchange: Exchange) -> str:
+    return f"{exchange.method} {exchange.target} was answered {exchange.status}."
+
+
+def _sentence(says: str) -> str:
+    """Begin with a capital, unless the first word is the name of a parameter."""
+    first = says.partition(" ")[0]
+    return says if not first.isalpha() else f"{says[:1].upper()}{says[1:]}"
+
+
+def _advice(says: str) -> str:
+    """Return what a refusal advises behind its semicolon, or what always helps."""
+    advice = says.rpartition("; ")[2]
+    if advice == says:
+        return "Send what the sentence above expects."
+    return f"{_sentence(advice)}{'' if advice.endswith('?') else '.'}"
+
+
+ILLEGAL_REQUEST = Rule(
+    name="ILLEGAL_REQUEST",
+    accuses="The client sent what the profile does not accept: unknown or unparsable "
+    "parameters, a limit of 0, no token, a time that lost its +.",
+    spares="What the profile accepts; a limit above a cap that no document names.",
+    source="invariant 'requests legal'; fault class C33",
+    apply=illegal_request,
+)
