@@ -6,9 +6,10 @@ what the document allows and refuse what it does not; a real service may be more
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -124,10 +125,31 @@ def hold(target: Target, api: Api, phase: str, *, examples: int, tally: Tally) -
     config = configuration(target, phase, examples)
     schema = schemathesis.openapi.from_dict(openapi(api.dialect), config=config)
     # Its engine asks through a socket only.
-    with live(api.app) if api.app else nullcontext(api.base_url) as url:
+    before = Counter(tally)
+    with live(api.app) if api.app else nullcontext(api.base_url) as url, without_netrc():
         schema.config.update(base_url=url, headers=plain(api.headers))
         complaints = list(islice(run(schema, api.dialect, tally), COMPLAINTS_MAX))
+    statuses = {status for _, status in tally - before}
+    if statuses <= {0, 401, 403}:
+        complaints.append("no request was let in: is the token the right one?")
     assert not complaints, "\n\n".join(["", *complaints])
+
+
+@contextmanager
+def without_netrc() -> Iterator[None]:
+    """Keep the login of a machine's .netrc out of requests: it would take the place of the token.
+
+    Schemathesis asks through a session of its own, which can't be told so.
+    """
+    before = os.environ.get("NETRC")
+    os.environ["NETRC"] = os.devnull
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["NETRC"]
+        else:
+            os.environ["NETRC"] = before
 
 
 def plain(headers: Mapping[str, str]) -> dict[str, str]:

@@ -22,6 +22,7 @@ from fakeserver.history import Exchange
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 WRONG_TOKEN = "correct-horse-battery-staple"
 LAWS, CLIENT = CONTRACTS / "test_server_laws.py", CONTRACTS / "test_client.py"
+SCHEMA = CONTRACTS / "test_server_schema.py"
 LAW = ("-k", "TestHaravan and limit")
 
 
@@ -120,14 +121,16 @@ def test_a_url_is_only_read(
     assert methods == {"GET"}
 
 
-def run_suite(folder: Path, suite: Path, *options: str, token: str = TOKEN) -> tuple[int, str]:
+def run_suite(
+    folder: Path, suite: Path, *options: str, token: str = TOKEN, **more: str
+) -> tuple[int, str]:
     """Run a part as a user does, in a folder of their own; its status and all that it says."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
     command.append(str(suite))
     done = subprocess.run(
         [*command, *options],
         cwd=folder,
-        env={**os.environ, "SHOP_TOKEN": token},
+        env={**os.environ, "SHOP_TOKEN": token, **more},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -152,6 +155,22 @@ def against(url: str) -> list[str]:
 
 def test_a_url_keeps_a_law(url: str, tmp_path: Path) -> None:
     status, said = run_suite(tmp_path, LAWS, *against(url), *LAW)
+    assert (status, outcomes(said)) == (0, {"passed": 1}), said
+
+
+def test_a_wrong_token_is_no_pass(url: str, tmp_path: Path) -> None:
+    status, said = run_suite(tmp_path, SCHEMA, *against(url), "-k", "examples", token=WRONG_TOKEN)
+    assert (status, outcomes(said)) == (1, {"failed": 1}), said
+    assert "no request was let in" in said
+    assert WRONG_TOKEN not in said
+
+
+def test_no_login_of_the_machine_is_sent(url: str, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n", encoding="utf-8")
+    netrc.chmod(0o600)
+    options = [*against(url), "-k", "examples"]
+    status, said = run_suite(tmp_path, SCHEMA, *options, NETRC=str(netrc))
     assert (status, outcomes(said)) == (0, {"passed": 1}), said
 
 
