@@ -213,6 +213,14 @@ class State:
 
     def read(self) -> Stored:
         """Return the world in the file. Raises `UsageError` for contents that make no sense."""
+        try:
+            return self._read()
+        except UsageError:
+            raise
+        except (KeyError, ValueError, TypeError) as error:  # a damaged row may hold anything
+            raise self._refused(f"it is damaged: {type(error).__name__}: {error}") from error
+
+    def _read(self) -> Stored:
         with self._blaming():
             values = dict(self._db.execute("SELECT name, value FROM facts"))
             appended = self._db.execute("SELECT at, event FROM appended ORDER BY number").fetchall()
@@ -220,24 +228,21 @@ class State:
                 "SELECT number, exchange, step FROM steps ORDER BY number DESC LIMIT ?",
                 (STEPS_MAX,),
             ).fetchall()[::-1]
-        try:
-            steps = from_lines(b"".join(step for _, _, step in rows), where=str(self.path))
-            before = rows[0][:2] if rows else (1, 0)
-            own = int(bool(steps) and isinstance(steps[0], Exchange))
-            return Stored(
-                facts=msgspec.json.decode(values["facts"], type=Facts),
-                clock=msgspec.json.decode(values["clock"], type=ClockFact),
-                faults=msgspec.json.decode(values["faults"], type=FaultsFact),
-                trial_from=msgspec.json.decode(values["trial"], type=int),
-                appended=tuple(
-                    (at, msgspec.json.decode(event, type=LoggedEvent)) for at, event in appended
-                ),
-                steps=steps,
-                steps_before=before[0] - 1,
-                exchanges_before=before[1] - own,
-            )
-        except (KeyError, ValueError) as error:
-            raise self._refused(f"it is damaged: {type(error).__name__}: {error}") from error
+        steps = from_lines(b"".join(step for _, _, step in rows), where=str(self.path))
+        before = rows[0][:2] if rows else (1, 0)
+        own = int(bool(steps) and isinstance(steps[0], Exchange))
+        return Stored(
+            facts=msgspec.json.decode(values["facts"], type=Facts),
+            clock=msgspec.json.decode(values["clock"], type=ClockFact),
+            faults=msgspec.json.decode(values["faults"], type=FaultsFact),
+            trial_from=msgspec.json.decode(values["trial"], type=int),
+            appended=tuple(
+                (at, msgspec.json.decode(event, type=LoggedEvent)) for at, event in appended
+            ),
+            steps=steps,
+            steps_before=before[0] - 1,
+            exchanges_before=before[1] - own,
+        )
 
     # Blaming
 
@@ -248,6 +253,8 @@ class State:
             yield
         except sqlite3.Error as error:
             raise self._refused(_reason(error)) from error
+        except UnicodeDecodeError as error:  # it quotes what it found, and that is no text
+            raise self._refused("it is damaged: its schema is no text") from error
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -319,6 +319,23 @@ class TestRefused:
         with pytest.raises(UsageError, match="damaged: ValidationError"):
             opened()
 
+    def test_a_schema_that_is_no_text(self, opened, path):
+        opened().close()
+        content = path.read_bytes()
+        assert b"CREATE TABLE steps" in content
+        path.write_bytes(content.replace(b"CREATE TABLE steps", b"CREATE \xd6ABLE steps"))
+        with pytest.raises(UsageError, match="damaged"):
+            opened()
+
+    def test_rows_of_another_type(self, opened, path):
+        opened().close()
+        database = sqlite3.connect(path)
+        database.execute("INSERT INTO steps VALUES (1, 1, 'text')")
+        database.commit()
+        database.close()
+        with pytest.raises(UsageError, match="damaged: TypeError"):
+            opened()
+
     def test_another_stream(self, opened, path):
         opened().close()
         database = sqlite3.connect(path)
