@@ -50,11 +50,11 @@ class SimulatedClock:
     def advance(self, ms: int) -> Instant:
         """Move `ms` milliseconds forward (never back) and return the new instant.
 
-        Raises `UsageError` for a negative step.
+        It ends where the calendar does. Raises `UsageError` for a negative step.
         """
         if ms < 0:
             raise UsageError(f"a clock can't go back: asked to advance by {ms} ms")
-        self._now += ms
+        self._now = min(INSTANT_MAX, self._now + ms)
         return self.now
 
     def advance_to(self, instant: Instant) -> Instant:

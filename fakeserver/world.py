@@ -163,7 +163,8 @@ class World:
                 self._clock.advance_to(self._last_exchange.at + 1)
             now = self._clock.now
             self._join_stream(now)
-            least = INSTANT_MIN if self._last_exchange is None else self._last_exchange.at + 1
+            last = self._last_exchange
+            least = INSTANT_MIN if last is None else min(INSTANT_MAX, last.at + 1)
             logged = tuple(_visible_from(event, least) for event in events)
             for event in logged:
                 self.dialect.check_event(event)

@@ -609,3 +609,12 @@ def test_options_say_what_is_wrong():
         value, word = says
         with pytest.raises(ValueError, match=word):
             ServeOptions(**{"dialect": "haravan", "clock": "simulated", change: value})
+
+
+def test_the_world_outlives_the_end_of_the_calendar():
+    site = a_site(dialect="saleschannel", backlog=0)
+    control(site, "PUT", "clock", {"now": "9999-12-31T23:59:59.999Z"})
+    faked(site, "/saleschannel-services/v1/events")
+    control(site, "POST", "events", {"events": [{}]})
+    assert control(site, "GET", "clock")["now"] == "9999-12-31T23:59:59.999Z"
+    assert len(faked(site, "/saleschannel-services/v1/events")) == 1
