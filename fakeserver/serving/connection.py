@@ -11,6 +11,7 @@ import re
 import selectors
 import socket
 import sys
+import time
 from collections.abc import Callable
 from email.message import Message
 from http.server import BaseHTTPRequestHandler
@@ -114,6 +115,7 @@ class Connection(BaseHTTPRequestHandler):
     def hold(self, ms: int) -> bool:
         """Wait `ms`, up to `HOLD_MS_MAX`. False: the client has left, or the server stops."""
         seconds = min(ms, HOLD_MS_MAX) / 1000
+        until = time.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(self.connection, selectors.EVENT_READ)
             if not selector.select(seconds):
@@ -123,7 +125,8 @@ class Connection(BaseHTTPRequestHandler):
         except OSError:
             there = False
         if there:
-            Event().wait(seconds)  # it has sent its next request already, so it waits for both
+            # It has sent its next request already, so it waits for both.
+            Event().wait(max(0, until - time.monotonic()))
         return there
 
     def _answer(self) -> None:
