@@ -18,16 +18,18 @@ from fakeserver.history import (
 )
 from fakeserver.query import ID, RECORDED_AT, Query
 from fakeserver.serving.journal import understood
+from fakeserver.verifier.failures import is_failure
 from fakeserver.world import World
 
 
 def with_polls(world: World, steps: History, *, gap_ms: int, now: Instant) -> History:
     """Return `steps` with the starts and ends of the polls that they seem to make.
 
-    A poll starts with a request before which there was no other for `gap_ms`, or since which the
-    clock was moved; but not with one that goes on with a walk under way, or asks again after a
-    failure. Where that is wrong, two polls are taken for one: then the judge owes the client more
-    patience, never less. `now` ends the last one.
+    A poll starts with a request for rows before which there was no other for `gap_ms`, or since
+    which the clock was moved; but not with one that goes on with a walk under way, or asks again
+    after a failure. So within a poll a client must not pause that long after a page that is not
+    full, and nobody may move the clock; where polls are taken for one, the judge only knows less.
+    What is no request for rows belongs to the poll it stands in. `now` ends the last one.
     """
     told: list[AnyStep] = []
     poll = 0
@@ -36,12 +38,12 @@ def with_polls(world: World, steps: History, *, gap_ms: int, now: Instant) -> Hi
     for step in steps:
         if isinstance(step, Slept):
             rested = True
-        elif isinstance(step, Exchange):
+        elif isinstance(step, Exchange) and _asks_for_rows(world, step):
             paused = before is None or rested or step.at - before.at - before.took_ms >= gap_ms
             if poll == 0 or (paused and before is not None and not goes_on(world, before, step)):
                 poll = _next(told, poll, step.at)
             before, rested = step, False
-        elif poll == 0 and isinstance(step, (Delivered, Saved, Restarted)):
+        elif poll == 0 and isinstance(step, (Exchange, Delivered, Saved, Restarted)):
             poll = _next(told, poll, step.at)
         told.append(step)
     if poll:
@@ -56,12 +58,20 @@ def _next(told: list[AnyStep], poll: int, at: Instant) -> int:
     return poll + 1
 
 
+def _asks_for_rows(world: World, step: Exchange) -> bool:
+    """Whether `step` asks for a page, be it refused: no count, no HEAD, no browser's icon."""
+    query = understood(world, step)
+    if query is None:
+        return step.target.partition("?")[0] == world.dialect.list_path
+    return step.method == "GET" and query.endpoint == "list"
+
+
 def goes_on(world: World, before: Exchange, step: Exchange) -> bool:
     """Whether `step` reads on where the page of `before` ended, or asks again what failed.
 
     After a page that was not full there is nothing to read on.
     """
-    if not before.is_sound:
+    if before.status != 200 or is_failure(before):
         return True
     page, query = understood(world, before), understood(world, step)
     if page is None or query is None or not page.limit or len(before.event_ids) < page.limit:

@@ -238,8 +238,11 @@ class Served:
         """
         with self.playing() as world:
             if world.last_exchange is not None:
-                # What is recorded now is visible now, and not a millisecond late.
-                world.advance_to(world.last_exchange.at + 1)
+                # What is recorded now is visible now, and not late; a clock that stands still
+                # moves on to the next stamp for that.
+                stamp_ms = 1 if world.pace else world.dialect.stamp_ms
+                after = world.last_exchange.at + 1
+                world.advance_to(after + -after % stamp_ms)
             made = make_events(world, events, seed=self.present.seed)
             check_shown(world.dialect, world.settings, made)
             taken = [event.id for event in made if world.log.find(event.id) is not None]

@@ -51,10 +51,12 @@ def served_verdict(
 ) -> dict[str, Any]:
     """Judge the client of `trial`, and return the verdict as the control API shows it.
 
-    What can't be judged is ``inconclusive``, with a sentence that says why and what to do.
-    `evidence` asks for scenario and history too.
+    Polls are told apart by pauses of `poll_gap_s`: of real time where the clock runs, for that is
+    what a program needs. What can't be judged is ``inconclusive``, with a sentence that says why
+    and what to do. `evidence` asks for scenario and history too.
     """
-    history = with_polls(trial.world, trial.steps, gap_ms=round(poll_gap_s * 1000), now=trial.now)
+    gap_ms = round(poll_gap_s * 1000 * max(1, trial.world.pace))
+    history = with_polls(trial.world, trial.steps, gap_ms=gap_ms, now=trial.now)
     polls = sum(isinstance(step, PollStarted) for step in history)
     says = _not_yet(trial)
     verdict = None
@@ -67,7 +69,7 @@ def served_verdict(
         shown = trial.truth if len(trial.truth) <= EVENTS_MAX else ()
         verdict = _inconclusive(trial, promise, shown, history)
     elif verdict.outcome == "inconclusive":
-        says = _nothing_proved(history, polls, poll_gap_s)
+        says = _nothing_proved(verdict, history, polls, poll_gap_s)
     shown_verdict = replace(verdict, seed=trial.seed)
     if not evidence:
         shown_verdict = replace(shown_verdict, scenario=None, history=())
@@ -128,12 +130,17 @@ def _not_yet(trial: Trial) -> str | None:
     return None
 
 
-def _nothing_proved(history: History, polls: int, poll_gap_s: float) -> str:
+def _nothing_proved(verdict: Verdict, history: History, polls: int, poll_gap_s: float) -> str:
     last = next(step for step in reversed(history) if isinstance(step, Exchange))
     if is_failure(last):
         return (
             f"The last request failed ({failure(last)}), so what it was for may still be read. Let "
             "the client poll again, and ask again."
+        )
+    if verdict.counted.get("undecided"):
+        return (
+            "Whether the rest is lost can't be told yet: the last poll seems to be under way, or "
+            "an answer in it failed or was old. Let the client poll to the end, and ask again."
         )
     gap = duration_text(round(poll_gap_s * 1000))
     if polls == 1:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from fakeserver.clock import INSTANT_MIN, Instant
+from fakeserver.clock import Instant
 from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import TOKEN, Ask, Refused
 from fakeserver.history import (
@@ -21,8 +21,7 @@ from fakeserver.history import (
 )
 from fakeserver.log import EventLog
 from fakeserver.query import ID, RECORDED_AT, Condition, Query
-from fakeserver.scenario import PATIENCE_MS, EventId, LoggedEvent, Scenario
-from fakeserver.verifier.failures import is_failure
+from fakeserver.scenario import EventId, LoggedEvent, Scenario
 from fakeserver.verifier.promise import Promise
 
 
@@ -85,20 +84,14 @@ class Evidence:
     def is_complete(self) -> bool:
         """Whether every poll of the scenario was played to an end of the client's own.
 
-        An open scenario has no plan to be held against; there the last poll must have ended, and
-        not with a failed request: its client may yet come back.
+        An open scenario has no plan to be held against; there the last poll must have ended.
         """
-        if not self.polls or (self.scenario.is_open and self.ends_in_failure):
+        if not self.polls:
             return False
         if not self.scenario.is_open and self.polls[-1].number != len(self.scenario.polls):
             return False
         ended = self.polls[-1].ended
         return ended is not None and ended.ending in ("returned", "slept", "raised")
-
-    @cached_property
-    def ends_in_failure(self) -> bool:
-        """Whether no page came of the last request, and the request is not to blame."""
-        return bool(self.exchanges) and is_failure(self.exchange(self.exchanges[-1]))
 
     @cached_property
     def first_delivery(self) -> dict[EventId, int]:
@@ -186,17 +179,17 @@ class Evidence:
         last: dict[EventId, Instant] = {}
         for exchange in map(self.exchange, self.exchanges):
             if exchange.as_of is not None:
-                last |= dict.fromkeys(self._lacking(exchange, exchange.as_of), exchange.at)
+                last |= dict.fromkeys(self.lacking(exchange), exchange.at)
         return last
 
-    def _lacking(self, exchange: Exchange, as_of: Instant) -> Iterator[EventId]:
+    def lacking(self, exchange: Exchange) -> Iterator[EventId]:
         """Yield the events that an answer lacks because it shows the log as of an earlier instant.
 
         With page numbers these are also the rows that the missing ones would have pushed onto the
         page, and where it is not full all that follow: a client takes it for the last.
         """
         for event in self.scenario.events:
-            if as_of < event.visible_at <= exchange.at:
+            if exchange.as_of is not None and exchange.as_of < event.visible_at <= exchange.at:
                 yield event.id
         query = self.meant(exchange)
         if query is not None and query.offset:
@@ -246,19 +239,13 @@ class Evidence:
         )
 
     def owed(self) -> list[LoggedEvent]:
-        """Events that the client owes by the end of the calm.
+        """Events that the client owes by the end of the calm; see `open_world` where there is none.
 
         Not owed: what was missing later than promised, what lies outside `scopes`, and what became
         visible only after the last poll had started (it may have asked for it before it was there).
-        In an open scenario, which has no calm, neither what a client may still hold back.
         """
         if not self.is_complete:
             return []
-        return [event for event in self._due if event.id not in self.held_back]
-
-    @cached_property
-    def _due(self) -> list[LoggedEvent]:
-        """What is owed by now, and what a client may still hold back."""
         last = self.polls[-1].started_at
         return [
             event
@@ -267,48 +254,6 @@ class Evidence:
             and self.late_by_ms(event) <= self.late_by_ms_max
             and self.in_scope(event)
         ]
-
-    @cached_property
-    def held_back(self) -> frozenset[EventId]:
-        """Events that are due and were not delivered, and that the client may be holding back."""
-        if not self.scenario.is_open or not self.is_complete:
-            return frozenset()
-        last = self.polls[-1].started_at
-        return frozenset(e.id for e in self._due if self._may_be_held_back(e, last))
-
-    def _may_be_held_back(self, event: LoggedEvent, last: Instant) -> bool:
-        """Whether a client that sorts by stamp may keep `event` until nothing earlier can appear.
-
-        Such a client has delivered nothing later (theorem T3). It may wait for the promised
-        lateness, and as long as a calm is patient if it shows that it holds back what it has.
-        """
-        newest = self._newest_delivered
-        if event.recorded_at is None or newest is None:
-            return False
-        patience = max(PATIENCE_MS if self._holds_back else 0, self.late_by_ms_max)
-        return event.recorded_at > max(newest, last - patience)
-
-    @cached_property
-    def _holds_back(self) -> bool:
-        """Whether the last poll was served the earliest of the events that it may hold back."""
-        last, newest = self.polls[-1], self._newest_delivered or INSTANT_MIN
-        stamps = {
-            event.id: event.recorded_at
-            for event in self.scenario.events
-            if event.recorded_at is not None
-            and event.recorded_at > newest
-            and event.visible_at <= last.started_at
-        }
-        served = {i for place in last.exchanges for i in self.exchange(place).event_ids}
-        earliest = min(stamps.values(), default=None)
-        return any(stamps.get(event_id) == earliest for event_id in served & stamps.keys())
-
-    @cached_property
-    def _newest_delivered(self) -> Instant | None:
-        """The latest stamp of the delivered events, or None where none has a stamp."""
-        found = (self.log.find(event_id) for event_id in self.first_delivery)
-        stamps = [event.recorded_at for event in found if event is not None]
-        return max((stamp for stamp in stamps if stamp is not None), default=None)
 
 
 @lru_cache(maxsize=8192)

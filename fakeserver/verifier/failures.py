@@ -1,9 +1,9 @@
-"""What a fault made of an answer, in the words of timelines and proofs, and what stops a client."""
+"""What a fault made of an answer, in words: the same ones in timelines and in proofs."""
 
 from __future__ import annotations
 
 from fakeserver.clock import clock_text, duration_text
-from fakeserver.history import AnyStep, Exchange, Killed, PollEnded, Restarted
+from fakeserver.history import Exchange
 
 
 def is_failure(exchange: Exchange) -> bool:
@@ -32,18 +32,6 @@ def failure(exchange: Exchange) -> str | None:
         return None
     wait = "" if exchange.retry_after_s is None else f", Retry-After {exchange.retry_after_s:g}"
     return f"{exchange.status}{wait}"
-
-
-def may_have_stopped(step: AnyStep, *, is_open: bool) -> bool:
-    """Whether the client had to start again after `step`; in an open world, whether it may have.
-
-    Nobody hears there that a poll raised: any failed or refused request may have ended one.
-    """
-    if isinstance(step, Exchange):
-        return is_open and (is_failure(step) or step.status >= 400)
-    return isinstance(step, (Killed, Restarted)) or (
-        isinstance(step, PollEnded) and step.ending == "raised"
-    )
 
 
 def remark(exchange: Exchange) -> str:

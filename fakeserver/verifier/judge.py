@@ -9,6 +9,7 @@ from fakeserver.errors import ScenarioError
 from fakeserver.history import AnyStep, Delivered, Exchange, History, PollStarted
 from fakeserver.query import ID, RECORDED_AT
 from fakeserver.scenario import EventId, Scenario
+from fakeserver.verifier import open_world
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import exercised
 from fakeserver.verifier.promise import Promise
@@ -29,7 +30,7 @@ def judge(scenario: Scenario, history: History, promise: Promise | None = None) 
     found = findings(evidence)
     met = exercised(evidence)
     counts = counted(evidence)
-    proved = bool(met) and evidence.is_complete
+    proved = bool(met) and evidence.is_complete and not counts.get("undecided")
     return Verdict(
         outcome="broken" if found else "kept" if proved else "inconclusive",
         dialect=scenario.dialect,
@@ -54,6 +55,11 @@ NOTES = {
     "repeats": ("1 repeat", "{} repeats", "allowed by at-least-once"),
     "too-late": ("1 event", "{} events", "later than promised, not counted"),
     "held-back": ("1 event", "{} events", "not delivered yet: perhaps held back, not counted"),
+    "undecided": (
+        "1 event",
+        "{} events",
+        "not delivered: no whole poll could read it yet",
+    ),
     "outside": ("1 event", "{} events", "outside the filters of every request, not counted"),
 }
 """What is worth knowing and no accusation: one of it, many of it, and what about it."""
@@ -66,9 +72,11 @@ def counted(evidence: Evidence) -> dict[str, int]:
     counts = {
         "repeats": repeats if evidence.promise.delivery == "at-least-once" else 0,
         "too-late": sum(evidence.late_by_ms(event) > evidence.late_by_ms_max for event in events),
-        "held-back": len(evidence.held_back),
         "outside": sum(not evidence.in_scope(event) for event in events),
     }
+    if evidence.scenario.is_open:
+        missing = open_world.missing(evidence)
+        counts |= {"held-back": len(missing.held_back), "undecided": len(missing.undecided)}
     return {name: count for name, count in counts.items() if count}
 
 

@@ -353,6 +353,9 @@ class TestAfterAFailure:
         control(site, "POST", "clock/advance", {"seconds": 60})
         faked(site, f"/com/events.json?since_id={max(ids) - 1}")
         control(site, "POST", "delivered", {"events": [max(ids)]})
+        assert asked_verdict(site, Promise())["findings"] == []
+        control(site, "POST", "clock/advance", {"seconds": 60})
+        faked(site, f"/com/events.json?since_id={max(ids)}")
         found = asked_verdict(site, Promise())["findings"]
         assert [(f["rule"], f["cause"]) for f in found] == [("LOST", "failed-not-retried")]
 

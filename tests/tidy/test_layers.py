@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "verifier.promise",
             "verifier.evidence",
             "verifier.failures",
+            "verifier.open_world",
             "verifier.rules",
             "verifier.rules.*",
             "verifier.causes",

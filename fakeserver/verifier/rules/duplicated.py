@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
-from fakeserver.history import Delivered, Saved
+from fakeserver.history import Delivered, Killed, PollEnded, Restarted, Saved
 from fakeserver.scenario import EventId
-from fakeserver.verifier import proofs
+from fakeserver.verifier import open_world, proofs
 from fakeserver.verifier.evidence import Evidence
-from fakeserver.verifier.failures import may_have_stopped
 from fakeserver.verifier.rules.rule import Rule
 from fakeserver.verifier.verdict import Finding
 
@@ -43,22 +43,24 @@ def _forbidden_repeats(evidence: Evidence) -> Iterator[tuple[int, int]]:
     """Yield the places of a first delivery and of a repeat of it that nothing excuses."""
     seen: dict[EventId, int] = {}
     unsaved: set[EventId] = set()
-    excused: set[EventId] = set()
+    excused = open_world.excuses(evidence) if evidence.scenario.is_open else Counter[EventId]()
     effectively = evidence.promise.delivery == "effectively-once"
     for place, step in enumerate(evidence.history):
         if isinstance(step, Delivered):
             if step.event_id not in seen:
                 seen[step.event_id] = place
-            elif effectively and step.event_id in excused:
-                excused.discard(step.event_id)
+            elif effectively and excused[step.event_id]:
+                excused[step.event_id] -= 1
                 seen[step.event_id] = place  # a later repeat is one of this, not of the first
             else:
                 yield seen[step.event_id], place
             unsaved.add(step.event_id)
         elif isinstance(step, Saved):
             unsaved.clear()
-        elif may_have_stopped(step, is_open=evidence.scenario.is_open):
-            excused |= unsaved
+        elif isinstance(step, (Killed, Restarted)) or (
+            isinstance(step, PollEnded) and step.ending == "raised"
+        ):
+            excused |= Counter(unsaved)
             unsaved.clear()
 
 

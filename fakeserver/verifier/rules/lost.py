@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fakeserver.verifier import causes
+from fakeserver.verifier import causes, open_world
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.rules.rule import Rule
 from fakeserver.verifier.verdict import Finding
@@ -19,7 +19,10 @@ def lost(evidence: Evidence) -> Iterator[Finding]:
     that the client sends with every request. Silent where the run was cut
     short: there `STUCK` speaks.
     """
-    missing = [event for event in evidence.owed() if event.id not in evidence.first_delivery]
+    if evidence.scenario.is_open:
+        missing = list(open_world.missing(evidence).owed)
+    else:
+        missing = [event for event in evidence.owed() if event.id not in evidence.first_delivery]
     losses = [causes.explain_loss(evidence, event) for event in missing]
     losses = [loss for loss in losses if loss.cause != "unobservable"]
     for cause in dict.fromkeys(loss.cause for loss in losses):

@@ -13,18 +13,23 @@ BLAMELESS_CODES = frozenset({"limit-over-max", "no-role", "no-such-event", "no-s
 """Refusals that a right client may meet: a cap that no document names, a role that it was not
 given, and an event that is not visible yet, or the events of a resource that has none yet."""
 
+NOT_THE_CLIENTS = frozenset({"unknown-path", "no-token"})
+"""Refusals that in an open world are no client's: browsers ask for icons, people try addresses."""
+
 
 def illegal_request(evidence: Evidence) -> Iterator[Finding]:
     """Accuse of a request that the profile does not accept.
 
     Never: a limit above a cap that no document names, and asking for an event that is not there.
+    Nor, where anybody may ask, a strange path and a request without a token.
     """
+    open_to_all = NOT_THE_CLIENTS if evidence.scenario.is_open else frozenset()
     for place in evidence.exchanges:
         exchange = evidence.exchange(place)
         if exchange.problem is None:
             continue
         code, _, says = exchange.problem.partition(": ")
-        if code in BLAMELESS_CODES:
+        if code in BLAMELESS_CODES | open_to_all:
             continue
         yield Finding(
             rule="ILLEGAL_REQUEST",
