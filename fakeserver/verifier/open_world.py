@@ -37,7 +37,8 @@ class Doubt(msgspec.Struct, frozen=True):
     """A request for rows that may have brought a poll nothing of what it was for.
 
     `query` is what it meant, None where that is unknown; `lacking` the events that an old answer
-    lacked, None for an answer that never came; `healed` what sound requests asked for after it.
+    lacked, None for an answer that never came; `healed` what sound requests asked for after it, if
+    they did not only turn to the next page.
     """
 
     query: Query | None
@@ -146,11 +147,13 @@ def _doubts(evidence: Evidence, places: list[int]) -> Iterator[Doubt]:
         exchange = evidence.exchange(place)
         if exchange.is_sound:
             continue
+        meant = evidence.meant(exchange)
+        offset = 0 if meant is None else meant.offset
         later = (evidence.query(evidence.exchange(after)) for after in places[number + 1 :])
         yield Doubt(
-            evidence.meant(exchange),
+            meant,
             frozenset(evidence.lacking(exchange)) if _came(exchange) else None,
-            tuple(dict.fromkeys(query for query in later if query is not None)),
+            tuple(dict.fromkeys(q for q in later if q is not None and q.offset <= offset)),
         )
 
 
@@ -160,27 +163,24 @@ def _waited_ms(event: LoggedEvent, newest: Instant, read_at: Instant) -> float:
     Such a client keeps an event until nothing earlier can appear, and so has delivered nothing
     later (theorem T3); where something later was delivered it was for ever.
     """
-    if event.recorded_at is None or event.recorded_at <= newest:
+    if event.recorded_at is None or event.recorded_at < newest:
         return math.inf
     return read_at - event.recorded_at
 
 
 def _holds_back(evidence: Evidence, newest: Instant) -> bool:
-    """Whether the last poll was served the earliest of the events that it may hold back.
+    """Whether the client was served what it delivered later, or keeps what it was served last.
 
     A calm is patient with such a client for `PATIENCE_MS`.
     """
-    last = evidence.polls[-1]
-    stamps = {
-        event.id: event.recorded_at
-        for event in evidence.scenario.events
-        if event.recorded_at is not None
-        and event.recorded_at > newest
-        and event.visible_at <= last.started_at
-    }
-    served = {i for place in last.exchanges for i in evidence.exchange(place).event_ids}
-    earliest = min(stamps.values(), default=None)
-    return any(stamps.get(event_id) == earliest for event_id in served & stamps.keys())
+    delivered_in = {i: evidence.poll_of[place] for i, place in evidence.first_delivery.items()}
+    served: frozenset[EventId] = frozenset()
+    for asked in evidence.asked:
+        if any(delivered_in.get(i, 0) > evidence.poll_of[asked.place] for i in asked.ids):
+            return True
+        served = asked.ids or served
+    rows = (evidence.log.find(event_id) for event_id in served)
+    return any(row and row.recorded_at is not None and row.recorded_at > newest for row in rows)
 
 
 def _newest_delivered(evidence: Evidence) -> Instant:

@@ -111,8 +111,10 @@ class TestNoFairChance:
 
     def test_an_old_answer(self, site: Site, client: Window):
         stale = {"kind": "stale-read", "ms": 9_000, "times": None}
-        control(site, "POST", "events", {"events": [{"late_by_s": 30}, {}]})
-        self.later(site, 35)
+        control(site, "POST", "events", {"events": [{"late_by_s": 30}]})
+        self.later(site, 2)
+        control(site, "POST", "events", {"events": [{}]})
+        self.later(site, 33)
         control(site, "PUT", "faults", {"faults": [stale]})
         client.poll()
         assert self.verdict(site) == ("inconclusive", [])
