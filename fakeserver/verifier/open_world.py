@@ -7,13 +7,12 @@ chance to read yet, and what it may be holding back, is told in notes.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
 
-from fakeserver.clock import INSTANT_MAX, Instant
+from fakeserver.clock import INSTANT_MIN, Instant
 from fakeserver.history import Exchange, PollStarted, Saved
 from fakeserver.query import ID, RECORDED_AT, Condition, Query
 from fakeserver.scenario import PATIENCE_MS, EventId, LoggedEvent
@@ -57,6 +56,7 @@ class Doubt(msgspec.Struct, frozen=True):
 class Chance(msgspec.Struct, frozen=True, kw_only=True):
     """What one poll, over and done, gave its client a chance to read."""
 
+    poll: int
     started_at: Instant
     kinds: tuple[tuple[Condition, ...], ...]
     doubts: tuple[Doubt, ...]
@@ -70,21 +70,45 @@ class Chance(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Frontier(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a client that delivers by stamp has got: to the stamp `newest`, in the poll `poll`.
+
+    It may keep an event until nothing earlier can appear, and so has delivered nothing later
+    (theorem T3): for the promised lateness, and for `PATIENCE_MS` where it shows that it holds
+    back what it has.
+    """
+
+    newest: Instant
+    poll: int
+    patience_ms: int
+
+    def may_keep(self, event: LoggedEvent, chance: Chance | None, last: Instant) -> bool:
+        """Whether `event` may be waiting since its last `chance`, or since the request at `last`.
+
+        Of one stamp a poll delivers all or, cut short, some; whoever polls again has the rest.
+        """
+        if event.recorded_at is None or event.recorded_at < self.newest:
+            return False
+        if event.recorded_at == self.newest and chance is not None and chance.poll >= self.poll:
+            return False
+        read_at = last if chance is None else chance.started_at
+        return read_at - event.recorded_at < self.patience_ms
+
+
 def missing(evidence: Evidence) -> Missing:
     """Sort the events that were not delivered by what an open world shows about them."""
     asked = [place for place in evidence.exchanges if _asks_for_rows(evidence, place)]
     if not asked:
         return Missing()
     last = evidence.exchange(asked[-1]).at
-    newest = _newest_delivered(evidence)
-    patience = max(PATIENCE_MS if _holds_back(evidence, newest) else 0, evidence.late_by_ms_max)
+    frontier = _frontier(evidence)
     chances = [chance for poll in reversed(evidence.polls) for chance in _chance(evidence, poll)]
     found: dict[str, list[LoggedEvent]] = {"owed": [], "held_back": [], "undecided": []}
     for event in evidence.scenario.events:
         if not _is_missing(evidence, event, last):
             continue
         chance = next((chance for chance in chances if chance.included(event)), None)
-        if _waited_ms(event, newest, last if chance is None else chance.started_at) < patience:
+        if frontier.may_keep(event, chance, last):
             found["held_back"].append(event)
         else:
             found["undecided" if chance is None else "owed"].append(event)
@@ -121,6 +145,7 @@ def _chance(evidence: Evidence, poll: PollView) -> Iterator[Chance]:
         return
     sound = [query for place in places if (query := evidence.query(evidence.exchange(place)))]
     yield Chance(
+        poll=poll.number,
         started_at=poll.started_at,
         kinds=tuple(dict.fromkeys(_kind(query) for query in sound)),
         doubts=tuple(_doubts(evidence, places)),
@@ -157,15 +182,14 @@ def _doubts(evidence: Evidence, places: list[int]) -> Iterator[Doubt]:
         )
 
 
-def _waited_ms(event: LoggedEvent, newest: Instant, read_at: Instant) -> float:
-    """Return how long a client that sorts by stamp had kept `event` in the poll that read it last.
-
-    Such a client keeps an event until nothing earlier can appear, and so has delivered nothing
-    later (theorem T3); where something later was delivered it was for ever.
-    """
-    if event.recorded_at is None or event.recorded_at < newest:
-        return math.inf
-    return read_at - event.recorded_at
+def _frontier(evidence: Evidence) -> Frontier:
+    newest, poll = INSTANT_MIN, 0
+    for event_id, place in evidence.first_delivery.items():
+        event = evidence.log.find(event_id)
+        if event is not None and event.recorded_at is not None and event.recorded_at > newest:
+            newest, poll = event.recorded_at, evidence.poll_of[place]
+    patience_ms = max(PATIENCE_MS if _holds_back(evidence, newest) else 0, evidence.late_by_ms_max)
+    return Frontier(newest=newest, poll=poll, patience_ms=patience_ms)
 
 
 def _holds_back(evidence: Evidence, newest: Instant) -> bool:
@@ -181,13 +205,6 @@ def _holds_back(evidence: Evidence, newest: Instant) -> bool:
         served = asked.ids or served
     rows = (evidence.log.find(event_id) for event_id in served)
     return any(row and row.recorded_at is not None and row.recorded_at > newest for row in rows)
-
-
-def _newest_delivered(evidence: Evidence) -> Instant:
-    """Return the latest stamp of the delivered events."""
-    found = (evidence.log.find(event_id) for event_id in evidence.first_delivery)
-    stamps = [event.recorded_at for event in found if event is not None]
-    return max((stamp for stamp in stamps if stamp is not None), default=INSTANT_MAX)
 
 
 def excuses(evidence: Evidence) -> Counter[EventId]:
