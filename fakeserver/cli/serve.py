@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
-from fakeserver.cli.terminal import Duration, check_writable, write
+from fakeserver.cli.terminal import Duration, check_writable, is_terminal, write
 from fakeserver.dialects import DIALECTS
 from fakeserver.dialects.base import TOKEN
 from fakeserver.errors import HarnessError, UsageError
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 
 PORT_DEFAULT = 8766
 """A fixed one, so that a URL can be written down; `--port 0` takes any that is free."""
+OPEN = (
+    "reachable from the network, with a control API that asks for no token; "
+    "give it one with --control-token-env, or leave it out with --no-control"
+)
+"""Said whatever `--log` is: a name in ``Host`` keeps out other pages, but no program."""
 PER_SECOND = {"s": 1.0, "min": 1 / 60, "h": 1 / 3600}
 
 
@@ -184,7 +190,7 @@ def serve(**given: Any) -> None:
     from fakeserver.serving.logs import RequestLog
     from fakeserver.serving.site import Site
 
-    as_json = given["log"] == "json" or (given["log"] == "auto" and not sys.stderr.isatty())
+    as_json = given["log"] == "json" or (given["log"] == "auto" and not is_terminal(sys.stderr))
     say = None if given["log"] == "off" else partial(click.echo, err=True)
     host: Host
     site = Site(
@@ -201,6 +207,8 @@ def serve(**given: Any) -> None:
         host = Host(log, host=given["host"], port=given["port"])
         with _ended_by_signals(host.stop), _port_file(given["port_file"], host.port):
             write(f"listening on {host.url}\n", sys.stdout)
+            if host.is_exposed and given["control"] and given["control_token_env"] is None:
+                click.echo(msgspec.json.encode({"warning": OPEN}) if as_json else OPEN, err=True)
             if say is not None and not as_json:
                 say(_welcome(site, host, with_control=given["control"]))
             host.serve()

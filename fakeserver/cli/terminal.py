@@ -107,8 +107,7 @@ class Progress:
         self._examples = examples
         self._end = None if seconds is None else time.monotonic() + seconds
         self._interrupt = interrupt
-        on_terminal = sys.stderr is not None and sys.stderr.isatty()
-        self._shows = on_terminal and os.environ.get("TERM") != "dumb"
+        self._shows = is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
 
     def __call__(self, done: int, _hazards: object) -> bool:
         """Return whether to go on after `done` worlds."""
@@ -120,6 +119,11 @@ class Progress:
         """Wipe what was shown: the report follows."""
         if self._shows:
             click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks on; a stream that was closed before the start is None."""
+    return stream is not None and stream.isatty()
 
 
 def own_stdout() -> TextIO | None:

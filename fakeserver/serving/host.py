@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import socket
 import sys
+from ipaddress import ip_address
 from socketserver import ThreadingTCPServer
 from threading import Condition
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,11 @@ class Host:
         self._stopped = False
         self.port: int = self._listener.server_address[1]
         self.url = f"http://{_reachable(host)}:{self.port}"
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether other machines may reach it: it is bound to more than the loopback interface."""
+        return not ip_address(str(self._listener.server_address[0])).is_loopback
 
     @property
     def failure(self) -> Exception | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -125,6 +126,30 @@ def test_the_log_may_be_off():
     with serving("--dialect", "haravan", "--log", "off") as served:
         assert served.get("/com/events.json").ok
         assert served.end() == (0, "", [])
+
+
+def test_it_starts_without_a_stderr():
+    command = [sys.executable, "-m", "fakeserver", "serve", "--dialect", "haravan", "--port", "0"]
+    shell = f"exec {shlex.join(command)} 2>&-"
+    with subprocess.Popen(shell, shell=True, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("listening on ")
+        process.terminate()
+        assert process.wait(SECONDS_MAX) == 0
+
+
+def test_a_control_api_that_the_network_reaches_is_warned_of():
+    options = ("--dialect", "haravan", "--host", "0.0.0.0")
+    with serving(*options) as served:
+        lines = [json.loads(line) for line in served.end()[2]]
+        assert "--control-token-env" in lines[0]["warning"]
+    with serving(*options, "--log", "off") as served:
+        assert "reachable from the network" in served.end()[2][0]
+    with serving(*options, "--log", "off", "--no-control") as served:
+        assert served.end()[2] == []
+    token = ("--control-token-env", "SECRET")
+    with serving(*options, *token, "--log", "off", SECRET="s3cret-s3cret") as served:
+        assert served.end()[2] == []
 
 
 def test_who_closes_the_log_stops_no_request():
