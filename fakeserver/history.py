@@ -11,6 +11,7 @@ import msgspec
 from fakeserver.clock import Instant
 from fakeserver.errors import ScenarioError
 from fakeserver.fault import Kind
+from fakeserver.misfits import misfit
 from fakeserver.scenario import CrashPoint, EventId
 
 
@@ -136,7 +137,7 @@ def from_lines(text: bytes, *, where: str = "history") -> History:
         try:
             steps.append(_decoder.decode(line))
         except msgspec.ValidationError as error:
-            raise ScenarioError(f"{where}, line {number}: {error}") from error
+            raise ScenarioError(f"{where}, line {number}: {misfit(error, AnyStep)}") from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ScenarioError(f"{where}, line {number}: not JSON: {error}") from error
     return tuple(steps)

@@ -18,6 +18,7 @@ import msgspec
 from fakeserver.clock import INSTANT_MAX, INSTANT_MIN, Instant, to_text
 from fakeserver.errors import ScenarioError
 from fakeserver.fault import FAULTS_MAX, Fault
+from fakeserver.misfits import misfit
 from fakeserver.profile import SwitchValue
 
 EventId = int | str
@@ -148,9 +149,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         except ScenarioError:
             raise
         except msgspec.ValidationError as error:
-            if isinstance(error.__cause__, ScenarioError):
-                raise ScenarioError(f"{where}: {error.__cause__}") from error
-            raise ScenarioError(f"{where}: {error}") from error
+            raise ScenarioError(f"{where}: {_misfit(error, text)}") from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ScenarioError(f"{where}: not JSON: {error}") from error
 
@@ -165,6 +164,21 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 _decoder = msgspec.json.Decoder(Scenario)
+
+
+def _misfit(error: msgspec.ValidationError, text: bytes | str) -> str:
+    """Say what is wrong with a scenario, or that it is another thing or one of tomorrow."""
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
+        return f"not JSON: {broken}"
+    if isinstance(found, dict) and found.keys().isdisjoint(("dialect", "events")):
+        return (
+            "this is no scenario: expected an object with dialect, events and polls, as "
+            f"'fakeserver scenario' prints it, got one with {', '.join(found) or 'nothing'}"
+        )
+    newer = "; a newer fakeserver made it" if str(error).endswith("`$.format`") else ""
+    return misfit(error, Scenario) + newer
 
 
 def _contradictions(scenario: Scenario) -> Iterator[str]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from difflib import get_close_matches
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +17,7 @@ from fakeserver.dialects.wire import (
     unknown_parameter,
     whole_number,
 )
+from fakeserver.misfits import is_unknown_field, misfit
 from fakeserver.serving.problems import Problem
 
 if TYPE_CHECKING:
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
 
 BODY_BYTES_MAX = 64 * 2**20
 """A scenario with all the events that one may have takes some 50 MB."""
-
-NAMES_SHOWN_MAX = 20
-"""What one may send is told in a line; a whole scenario has more fields."""
 
 Body = TypeVar("Body")
 
@@ -79,7 +74,8 @@ def decode(data: bytes, kind: type[Body]) -> Body:
     try:
         read: Body = _decoder(kind).decode(data)
     except msgspec.ValidationError as error:
-        raise _invalid(error, kind) from error
+        code = "unknown-field" if is_unknown_field(error) else "invalid"
+        raise Problem(422, code, misfit(error, kind)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         text = data[:200].decode("utf-8", "replace")
         raise Problem(400, "not-json", f"expected JSON, got {shown(text)}: {error}") from error
@@ -96,35 +92,6 @@ what it knows of a struct before it has found out all of it."""
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     with _making:
         return _made(kind)
-
-
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*?)`(?P<where> - at `.*`)?")
-
-
-def _invalid(error: msgspec.ValidationError, kind: type[Any]) -> Problem:
-    """Say what is wrong, and which name was probably meant."""
-    if isinstance(error.__cause__, ValueError):  # a check of our own, in a `__post_init__`
-        return Problem(422, "invalid", str(error.__cause__))
-    found = _UNKNOWN.fullmatch(str(error))
-    if found is None:
-        return Problem(422, "invalid", str(error))
-    names = list(dict.fromkeys(_names(kind)))
-    known = f"one of {', '.join(names[:NAMES_SHOWN_MAX])}" if names else "no field"
-    near = get_close_matches(found["name"], names, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    came = f"{shown(found['name'])}{found['where'] or ''}"
-    return Problem(422, "unknown-field", f"expected {known}, got {came}{hint}")
-
-
-def _names(kind: Any) -> Iterator[str]:
-    """Yield the names of all fields of a struct and of the structs in it."""
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        for field in msgspec.structs.fields(kind):
-            yield field.encode_name
-            yield from _names(field.type)
-        return
-    for inner in getattr(kind, "__args__", ()):
-        yield from _names(inner)
 
 
 class Paging(msgspec.Struct, frozen=True, kw_only=True):

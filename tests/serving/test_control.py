@@ -137,7 +137,7 @@ class TestClock:
 
     def test_says_what_it_takes(self, site):
         problem = refused(site, "POST", "clock/advance", {"minutes": 1})
-        assert problem["detail"] == "expected one of seconds, got 'minutes'"
+        assert problem["detail"] == "expected seconds, got 'minutes'"
 
     @pytest.mark.parametrize("seconds", [-1, 1e9, "60", None])
     def test_advance_refuses_what_is_no_span(self, site, seconds):

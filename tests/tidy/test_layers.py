@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
-    (("errors", "clock"),),
+    (("errors", "clock"), ("misfits",)),
     (("profile",), ("fault",), ("rate_limit",)),
     (("scenario",),),
     (("history",), ("query",)),

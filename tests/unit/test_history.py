@@ -123,7 +123,7 @@ BROKEN = [
     (b'{"step":"saved","at":1,"checkpoint":"\xff"}', "not JSON: "),
     (b"[]", "Expected `object`, got `array`"),
     (b"{}", "missing required field `step`"),
-    (b'{"step":"jumped","at":1}', "Invalid value 'jumped' - at `$.step`"),
+    (b'{"step":"jumped","at":1}', "killed, restarted, got 'jumped' - at `$.step`"),
     (b'{"step":"slept","ms":1}', "missing required field `at`"),
     (b'{"step":"slept","at":1}', "missing required field `ms`"),
     (b'{"step":"slept","at":"1","ms":1}', "Expected `int`, got `str` - at `$.at`"),
