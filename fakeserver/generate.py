@@ -57,8 +57,9 @@ def draw_scenario(
     """Draw a world of `profile`.
 
     `page_size` pins the suggested page size (rows), `late_by_ms_max` the lateness that the server
-    keeps (ms; default: what the profile documents), and `hazards` those that may be planted
-    (default: all). `random` may be anything with the methods of `random.Random`, Hypothesis'
+    keeps (ms; default: what the profile documents), and `hazards` those that a world may have
+    (default: all; the others are kept out where the world decides). `random` may be anything with
+    the methods of `random.Random`, Hypothesis'
     ``st.randoms()`` among them. Raises `UsageError` for an unknown hazard.
     """
     dialect = find_dialect(profile.dialect)
@@ -72,7 +73,7 @@ def draw_scenario(
         LoggedEvent(
             id=event_id,
             recorded_at=stamp,
-            visible_at=stamp + draw_lateness(random, plan.late_by_ms_max),
+            visible_at=stamp + draw_lateness(random, plan.hidden_ms_max),
             fields=fields,
         )
         for stamp, (event_id, fields) in zip(
@@ -81,7 +82,7 @@ def draw_scenario(
     )
     if "late-visible" in plan.hazards:
         events = make_late(random, plan, events)
-    events = made_odd(random, settings, events, plan.late_by_ms_max)
+    events = made_odd(random, settings, events, plan.hidden_ms_max)
     polls, calm_from = draw_polls(random, plan, events)
     return Scenario(
         dialect=dialect.name,

@@ -140,7 +140,13 @@ def cli() -> None:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Which worlds to draw.")
 @click.option("--only", type=HazardList(), help="Plant only these hazards (names with commas).")
-@click.option("--without", type=HazardList(), default=(), help="Plant all hazards but these.")
+@click.option(
+    "--without",
+    type=HazardList(),
+    default=(),
+    help="Plant all hazards but these. Not planted, lateness, ties, crashes, restarts and outages "
+    "never come up; others may, by chance.",
+)
 @click.option("--page-size", type=click.IntRange(1), help="The page size that the client is told.")
 @_json_option
 @click.argument("client")

@@ -41,18 +41,24 @@ HAZARD_ODDS: Mapping[str, float] = {
     "long-outage": 0.2,
     "backlog": 0.3,
 }
-"""How often each hazard that the generator can plant goes into a world."""
+"""How often each hazard that the generator can plant goes into a world.
+
+Where hazards are chosen, the others are kept out as far as a world decides that: lateness, ties,
+restarts, crashes and outages. The rest depends on when a client asks and for how much.
+"""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The frame of a world, before its events: what was decided about it.
 
+    `late_by_ms_max` is the lateness that the server promises, `hidden_ms_max` what it makes use of.
     `busy` is the start of the one poll during whose walk most events are appended: a few of them
     in each walk would show less than many in one.
     """
 
     hazards: frozenset[str]
     late_by_ms_max: int
+    hidden_ms_max: int
     stamp_ms: int
     page_size: int
     limit: int
@@ -100,17 +106,28 @@ def draw_plan(
     return Plan(
         hazards=frozenset(chosen),
         late_by_ms_max=late,
+        hidden_ms_max=late if hazards is None or "late-visible" in hazards else 0,
         stamp_ms=dialect.stamp_ms,
         page_size=size,
         limit=limit,
-        # A right client can pass a group of ties only with a limit above it (theorems T1 and T4),
-        # and it finds that limit by doubling.
-        ties_max=TIE_GROUP_MAX if cap is None else max(1, min(TIE_GROUP_MAX, (cap - 1) // 2)),
+        ties_max=_ties_max(cap, limit, hazards),
         request_ms=random.choice([ms for ms in REQUEST_MS if ms >= least_ms]),
         starts_at=starts_at,
         storm=storm,
         busy=random.choice(storm),
     )
+
+
+def _ties_max(cap: int | None, limit: int, hazards: Collection[str] | None) -> int:
+    """Return how many events may share a stamp.
+
+    A right client can pass a group of ties only with a limit above it (theorems T1 and T4), and it
+    finds that limit by doubling.
+    """
+    passable = TIE_GROUP_MAX if cap is None else max(1, min(TIE_GROUP_MAX, (cap - 1) // 2))
+    if hazards is None or "tie-group-over-limit" in hazards:
+        return passable
+    return max(1, min(passable, limit - 1)) if "tie-at-page-edge" in hazards else 1
 
 
 def _draw_start(random: Random, settings: Settings, *, shift: bool) -> Instant:

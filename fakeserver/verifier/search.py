@@ -16,7 +16,7 @@ from fakeserver.profile import Profile
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.clients import Client, is_built
 from fakeserver.verifier.evidence import Evidence
-from fakeserver.verifier.hazards import possible
+from fakeserver.verifier.hazards import HAZARDS, possible
 from fakeserver.verifier.judge import judge, notes
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import Doorkeeper, doorkeeper, run
@@ -51,7 +51,8 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
 
     `client` is a callable taking one `Feed`, plain or ``async``, a generator of events, or a class
     whose instances have ``poll(feed)``; it runs once per poll. `page_size` pins what it is told to
-    ask for. `only` and `without` choose among the hazards that worlds may hold. A poll that takes
+    ask for. `only` and `without` choose among the hazards that are planted; some others come up by
+    chance all the same (`drawing.plan.HAZARD_ODDS`). A poll that takes
     more than `poll_seconds_max` of real time is ended. The verdict is
     ``broken`` with the first world that breaks `promise`, shrunk; ``inconclusive`` when no hazard
     came up or Ctrl-C ended the search; else ``kept``, for as many worlds as `progress` let it try.
@@ -87,11 +88,20 @@ def _chosen_hazards(
     """Return the hazards that may be planted; None means all."""
     for name in (*(only or ()), *without):
         if name not in HAZARD_ODDS:
-            known = ", ".join(HAZARD_ODDS)
-            raise UsageError(f"can't choose the hazard {name!r}; known are {known}")
+            raise UsageError(_why_not(name))
+    both = sorted({*(only or ())} & {*without})
+    if both:
+        raise UsageError(f"{', '.join(both)}: expected in only or in without, got it in both")
     if only is None and not without:
         return None
     return frozenset(only or HAZARD_ODDS) - frozenset(without)
+
+
+def _why_not(name: str) -> str:
+    """Say why a hazard can't be chosen, and which ones can."""
+    comes = "it comes with the profile, or with what the client asks for"
+    reason = comes if name in HAZARDS else "there is none of that name"
+    return f"can't choose the hazard {name!r}: {reason}; known are {', '.join(HAZARD_ODDS)}"
 
 
 def _late_by_ms_max(profile: Profile, promise: Promise) -> int:

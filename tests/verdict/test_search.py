@@ -8,6 +8,7 @@ import pytest
 from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.drawing.plan import HAZARD_ODDS
 from fakeserver.errors import ContractBroken, ProfileError, UsageError
+from fakeserver.generate import generate_scenario
 from fakeserver.scenario import Scenario
 from fakeserver.verifier import search
 from fakeserver.verifier.promise import Promise
@@ -108,18 +109,51 @@ def test_without_the_hazard_the_fault_is_not_found():
     assert found(DOCUMENTS["haravan"], promise=PROMPT).outcome == "kept"
 
 
-def test_only_and_without_together():
-    verdict = found(
-        by_id, promise=PROMPT, only=["backlog", "long-outage"], without=["backlog"], examples=20
-    )
-    assert verdict.exercised["long-outage"]
-    assert "long-outage" not in verdict.not_exercised
+def test_without_means_none_at_all():
+    """Lateness and ties, which draw themselves, and what is planted and nothing else."""
+
+    class Right:
+        def poll(self, feed):
+            find_dialect("haravan").reference_client(feed)
+
+    kept_out = {
+        *("late-visible", "tie-at-page-edge", "tie-group-over-limit"),
+        *("restart", "crash-before-save", "crash-after-save", "long-outage"),
+    }
+    usual = found(Right)
+    assert kept_out <= set(usual.exercised)
+    calm = found(Right, without=kept_out)
+    assert calm.examples == 60
+    assert not kept_out & {*calm.exercised, *calm.not_exercised}
+    groups = found(Right, without=["tie-group-over-limit"])
+    assert "tie-group-over-limit" not in groups.exercised
+    assert groups.exercised["tie-at-page-edge"]
+
+
+def test_without_lateness_no_row_of_a_transaction_is_late():
+    only = [name for name in HAZARD_ODDS if name != "late-visible"]
+    for example in range(30):
+        world = generate_scenario(
+            dialect="saleschannel", profile="transactional", example=example, hazards=only
+        )
+        assert world.late_by_ms_max
+        assert not any(event.late_by_ms for event in world.events)
+
+
+def test_only_and_without_can_not_name_the_same():
+    with pytest.raises(UsageError, match="backlog: expected in only or in without, got it"):
+        found(by_id, only=["backlog", "long-outage"], without=["backlog"])
 
 
 @pytest.mark.parametrize("option", ["only", "without"])
 def test_a_hazard_that_can_not_be_chosen_is_refused(option):
-    with pytest.raises(UsageError, match="can't choose the hazard 'order-flip'; known are tie-at"):
+    comes = (
+        "can't choose the hazard 'order-flip': it comes with the profile, or .* known are tie-at"
+    )
+    with pytest.raises(UsageError, match=comes):
         found(by_id, **{option: ["order-flip"]})
+    with pytest.raises(UsageError, match="there is none of that name; known are tie-at"):
+        found(by_id, **{option: ["oder-flip"]})
 
 
 def test_what_the_kind_of_client_rules_out_is_not_missed():
