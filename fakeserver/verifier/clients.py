@@ -53,8 +53,25 @@ def check_client(client: Any, *, where: str | None = None) -> Client:
             f"{where}: expected a function taking a feed, or a class with poll(feed), "
             f"got {type(client).__name__}{hint}"
         )
+    if not is_built(client):
+        _check_takes_feed(client, where)
     result: Client = client
     return result
+
+
+def _check_takes_feed(client: Client, where: str) -> None:
+    """Raise `ClientNotFound` for what can't be called with a feed alone."""
+    try:
+        signature = inspect.signature(client)
+    except (TypeError, ValueError):  # something built in, which tells nothing about itself
+        return
+    try:
+        signature.bind("a feed")
+    except TypeError as error:
+        raise ClientNotFound(
+            f"{where}: expected a function that can be called with one argument, the feed, got "
+            f"{getattr(client, '__name__', 'one')}{signature}: {error}"
+        ) from error
 
 
 def is_built(client: Any) -> bool:
@@ -145,16 +162,18 @@ class Life:
     def _build(self) -> Client:
         if not is_built(self._client):
             return self._client
+        name = _class_of(self._client).__qualname__
         try:
             poll: Client = self._client().poll
         except Exception as error:
             if not self._first:
                 raise
             raise ClientNotFound(
-                f"building {_class_of(self._client).__qualname__}() raised "
-                f"{type(error).__name__}: {error}; a class is built without arguments, "
-                "functools.partial may give it some"
+                f"building {name}() raised {type(error).__name__}: {error}; a class is built "
+                "without arguments, functools.partial may give it some"
             ) from error
+        if self._first:
+            _check_takes_feed(poll, f"{name}.poll")
         return poll
 
     def _loop(self, work: Any) -> asyncio.Runner:

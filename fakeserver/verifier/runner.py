@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -32,6 +31,7 @@ from fakeserver.scenario import EventId, Poll, Scenario
 from fakeserver.verifier.clients import Client, Life, check_client, is_built
 from fakeserver.verifier.failures import is_failure
 from fakeserver.verifier.feed import Feed
+from fakeserver.verifier.raised import told
 from fakeserver.verifier.watchdog import POLL_SECONDS_MAX, Watchdog
 
 SAME_ANSWERS_MAX = 10
@@ -46,8 +46,6 @@ QUIET_SLEEPS_MAX = 2_000
 """So many sleeps without a request are no walk either: half an hour in steps of a second."""
 SLEEPS_MAX = 20_000
 """And so many in one poll are going nowhere: two days in steps of ten seconds."""
-ERROR_CHARS_MAX = 500
-"""An exception's text is shown, but not a whole page of it."""
 
 
 class Doorkeeper:
@@ -249,17 +247,7 @@ class _Run:
             return "stopped", str(reason)
         if reason is None or (isinstance(reason, SystemExit) and reason.code in (None, 0)):
             return "returned", None
-        return "raised", self._error_text(reason)
-
-    def _error_text(self, error: BaseException) -> str:
-        """Return an exception's type and text, without secrets and what no two runs share."""
-        try:
-            text = f"{type(error).__name__}: {error}"
-        except Exception:  # the exception is the client's, and so is its text
-            text = type(error).__name__
-        text = text.encode("utf-8", "replace").decode()  # half a surrogate is no JSON
-        text = text.replace(self._feed.token, "<token>")
-        return re.sub(r"\b0x[0-9a-f]{6,16}\b", "0x…", text)[:ERROR_CHARS_MAX]
+        return "raised", told(reason, secret=self._feed.token)
 
     def _woke(self) -> None:
         """After a sleep: go on into the next poll, if the client has a loop of its own.

@@ -48,7 +48,15 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("world",),),
     (("app",),),
     (("doors", "doors.*"),),
-    (("verifier.feed", "verifier.clients", "verifier.watchdog", "verifier.runner"),),
+    (
+        (
+            "verifier.feed",
+            "verifier.clients",
+            "verifier.raised",
+            "verifier.watchdog",
+            "verifier.runner",
+        ),
+    ),
     (("verifier.shrink", "verifier.search"),),
     (("serving", "serving.*"),),
     (("tour", "cli", "cli.*", "pytest_plugin", "__init__", "__main__"),),

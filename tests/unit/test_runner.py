@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import functools
+import json
+import operator
+import re
 import sys
 import threading
 import time
@@ -40,6 +43,7 @@ from fakeserver.history import (
 )
 from fakeserver.scenario import Crash, CrashPoint, LoggedEvent, Poll, Scenario
 from fakeserver.verifier import runner
+from fakeserver.verifier.clients import load_client
 from fakeserver.verifier.feed import Feed
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.runner import doorkeeper, run
@@ -258,6 +262,11 @@ class NeedsMore:
         """Never called."""
 
 
+class PollsForTwo:
+    def poll(self, feed, other):
+        """Never called."""
+
+
 @pytest.mark.parametrize(
     ("client", "says"),
     [
@@ -265,6 +274,9 @@ class NeedsMore:
         (Poller(), "Poller; pass its class instead"),
         (int, "is a class without a method"),
         (functools.partial(dict), "is a class without a method"),
+        (lambda: None, r"can be called with one argument, the feed, got <lambda>\(\): too many"),
+        (operator.add, r"got add\(a, b, /\): missing a required argument: 'b'"),
+        (PollsForTwo, r"^PollsForTwo\.poll: expected .* got poll\(feed, other\): missing"),
         (NeedsMore, r"building NeedsMore\(\) raised TypeError.*functools\.partial"),
     ],
 )
@@ -345,7 +357,7 @@ def test_an_instance_that_can_not_be_built_again_is_a_failed_poll():
 
     history = run(world(restart=1), Lock)
     assert endings(history) == ["returned", "raised", "returned", "returned", "returned"]
-    assert of(PollEnded, history)[1].error == "OSError: the lock is held"
+    assert error_of(of(PollEnded, history)[1]) == "OSError: the lock is held"
 
 
 def swallows_all(feed):
@@ -805,6 +817,13 @@ class TestWatchdog:
 # Clients that fail
 
 
+def error_of(step: PollEnded) -> str:
+    """The exception that ended a poll, which came from a client in this file, without the place."""
+    text, place = step.error.rsplit(", at ", 1)
+    assert re.fullmatch(r"test_runner\.py:[1-9][0-9]*", place)
+    return text
+
+
 def fails(error: BaseException) -> Callable[[Feed], None]:
     def client(feed):
         raise error
@@ -839,9 +858,24 @@ class TestErrors:
     def test_an_error_ends_the_poll_and_is_told(self, error, text):
         history = run(world(), fails(error))
         assert endings(history) == ["raised"] * 5
-        assert {step.error for step in of(PollEnded, history)} == {text}
+        assert {error_of(step) for step in of(PollEnded, history)} == {text}
         assert [finding.rule for finding in judge(world(), history).findings][:1] != []
         assert "CRASHED" in {finding.rule for finding in judge(world(), history).findings}
+
+    def test_the_place_is_the_clients_own_last_line(self, tmp_path):
+        path = tmp_path / "their_client.py"
+        path.write_text(
+            "import json\n"
+            "def helper(text):\n"
+            "    return json.loads(text)\n"
+            "async def stream(feed):\n"
+            "    yield helper('{')\n"
+        )
+        ended = of(PollEnded, run(world(), load_client(f"{path}:stream")))
+        assert ended[0].error.endswith("(char 1), at their_client.py:3")
+        assert of(PollEnded, run(world(), json.loads))[0].error.endswith("not Feed"), (
+            "no line of it"
+        )
 
     @pytest.mark.parametrize("code", [0, None])
     def test_an_exit_without_an_error_is_a_return(self, code):
@@ -854,7 +888,7 @@ class TestErrors:
             raise ValueError("broken \ud800 text")
 
         ended = [step for step in run(world(), client) if isinstance(step, PollEnded)]
-        assert {step.error for step in ended} == {"ValueError: broken ? text"}
+        assert {error_of(step) for step in ended} == {"ValueError: broken ? text"}
         assert b"broken ? text" in to_lines(ended)
 
     def test_no_token_is_told(self):
@@ -862,7 +896,7 @@ class TestErrors:
             raise RuntimeError(f"refused: {feed.headers}")
 
         history = run(world(), careless)
-        assert of(PollEnded, history)[0].error == (
+        assert error_of(of(PollEnded, history)[0]) == (
             "RuntimeError: refused: {'Authorization': 'Bearer <token>'}"
         )
         text = judge(world(), history).text()
