@@ -26,7 +26,7 @@ from fakeserver.cli.terminal import (
     width_of,
     write,
 )
-from fakeserver.dialects import DIALECTS
+from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.errors import HarnessError, UsageError
 from fakeserver.generate import generate_scenario
 from fakeserver.history import load_history, to_lines
@@ -39,7 +39,7 @@ from fakeserver.verifier.explain import overview
 from fakeserver.verifier.judge import judge as judge_history
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import run
-from fakeserver.verifier.search import EXAMPLES_DEFAULT, EXAMPLES_MAX
+from fakeserver.verifier.search import EXAMPLES_DEFAULT, EXAMPLES_MAX, chosen_hazards
 from fakeserver.verifier.search import verify as search
 from fakeserver.verifier.verdict import Verdict
 
@@ -50,6 +50,12 @@ FOLDER = Path(".fakeserver")
 def _dialect_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--dialect", type=click.Choice(DIALECTS), required=True, help="Which API to fake."
+    )(command)
+
+
+def _profile_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--profile", default="default", show_default=True, help="Which answers the API may give."
     )(command)
 
 
@@ -92,6 +98,42 @@ def _promise_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _search_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = (
+        click.option(
+            "--examples",
+            type=click.IntRange(1, EXAMPLES_MAX),
+            default=EXAMPLES_DEFAULT,
+            show_default=True,
+            help="Worlds to try at most.",
+        ),
+        click.option(
+            "--seconds",
+            type=click.FloatRange(0, min_open=True),
+            help="Stop trying after so many seconds.",
+        ),
+        click.option(
+            "--seed", type=int, default=0, show_default=True, help="Which worlds to draw."
+        ),
+        click.option(
+            "--only", type=HazardList(), help="Plant only these hazards (names with commas)."
+        ),
+        click.option(
+            "--without",
+            type=HazardList(),
+            default=(),
+            help="Plant all hazards but these. Not planted, lateness, ties, crashes, restarts and "
+            "outages never come up; others may, by chance.",
+        ),
+        click.option(
+            "--page-size", type=click.IntRange(1), help="The page size that the client is told."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def _promise(options: dict[str, Any]) -> Promise:
     return Promise(
         delivery=options["delivery"],
@@ -122,32 +164,9 @@ def cli() -> None:
 
 @cli.command()
 @_dialect_option
-@click.option(
-    "--profile", default="default", show_default=True, help="Which answers the API may give."
-)
+@_profile_option
 @_promise_options
-@click.option(
-    "--examples",
-    type=click.IntRange(1, EXAMPLES_MAX),
-    default=EXAMPLES_DEFAULT,
-    show_default=True,
-    help="Worlds to try at most.",
-)
-@click.option(
-    "--seconds",
-    type=click.FloatRange(0, min_open=True),
-    help="Stop trying after so many seconds.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Which worlds to draw.")
-@click.option("--only", type=HazardList(), help="Plant only these hazards (names with commas).")
-@click.option(
-    "--without",
-    type=HazardList(),
-    default=(),
-    help="Plant all hazards but these. Not planted, lateness, ties, crashes, restarts and outages "
-    "never come up; others may, by chance.",
-)
-@click.option("--page-size", type=click.IntRange(1), help="The page size that the client is told.")
+@_search_options
 @_json_option
 @click.argument("client")
 def verify(client: str, json_file: str | None, seconds: float | None, **options: Any) -> None:
@@ -159,6 +178,9 @@ def verify(client: str, json_file: str | None, seconds: float | None, **options:
     interrupt = Interrupt()
     out = own_stdout()
     loaded = load_client(client)
+    promise = _promise(options)
+    profile = find_dialect(options["dialect"]).profile(options["profile"])
+    chosen_hazards(options["only"], options["without"], profile, promise)  # before any work
     click.echo(
         f"{client} · {options['dialect']} · profile {options['profile']} · seed {options['seed']} "
         f"· up to {options['examples']} worlds",
@@ -169,8 +191,8 @@ def verify(client: str, json_file: str | None, seconds: float | None, **options:
         verdict = search(
             loaded,
             dialect=options["dialect"],
-            profile=options["profile"],
-            promise=_promise(options),
+            profile=profile,
+            promise=promise,
             examples=options["examples"],
             seed=options["seed"],
             page_size=options["page_size"],
@@ -217,9 +239,7 @@ def judge(scenario: str, history: str, json_file: str | None, **options: Any) ->
 
 @cli.command()
 @_dialect_option
-@click.option(
-    "--profile", default="default", show_default=True, help="Which answers the API may give."
-)
+@_profile_option
 @click.option("--seed", type=int, required=True, help="Which worlds to draw.")
 @click.option(
     "--example",

@@ -68,8 +68,7 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     if chosen.dialect != dialect:
         raise UsageError(f"profile {chosen.name!r} belongs to {chosen.dialect!r}, not {dialect!r}")
     promise = promise or Promise()
-    hazards = _chosen_hazards(only, without)
-    _check_possible(only or (), chosen, promise)
+    hazards = chosen_hazards(only, without, chosen, promise)
     with doorkeeper(poll_seconds_max=poll_seconds_max) as keeper:
         return _Search(
             client=client,
@@ -82,16 +81,20 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
         ).run(examples, progress)
 
 
-def _chosen_hazards(
-    only: Collection[str] | None, without: Collection[str]
+def chosen_hazards(
+    only: Collection[str] | None, without: Collection[str], profile: Profile, promise: Promise
 ) -> frozenset[str] | None:
-    """Return the hazards that may be planted; None means all."""
+    """Return the hazards that may be planted in worlds of `profile`; None means all.
+
+    Raises `UsageError` for one that can't be chosen or can't occur, and one that is in both.
+    """
     for name in (*(only or ()), *without):
         if name not in HAZARD_ODDS:
             raise UsageError(_why_not(name))
     both = sorted({*(only or ())} & {*without})
     if both:
         raise UsageError(f"{', '.join(both)}: expected in only or in without, got it in both")
+    _check_possible(only or (), profile, promise)
     if only is None and not without:
         return None
     return frozenset(only or HAZARD_ODDS) - frozenset(without)
