@@ -27,6 +27,8 @@ FORMAT = 1
 """Raised when older versions can no longer read the file."""
 PRUNE_EVERY = 1_000
 """Steps beyond the kept ones are deleted in bunches: one by one would double the work."""
+AFRESH = "name another file, or delete this one to start afresh"
+"""Advised only where the file is known to be ours, and nobody else's."""
 _MAGIC = b"SQLite format 3\x00"
 
 _SCHEMA = f"""
@@ -113,19 +115,21 @@ class State:
         with self._blaming():
             # Held until the file is closed or its process dies: two servers would mix worlds.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if tables:
+                self._check_ours()  # before anything is written: even the mode below is
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("COMMIT")
-            (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
             self.is_new = not tables
             if tables:
                 self._check()
             else:
                 self._db.executescript(_SCHEMA)
 
-    def _check(self) -> None:
-        """Raise `UsageError` for a file that is not ours, and for one that can't be read."""
+    def _check_ours(self) -> None:
+        """Raise `UsageError` for the file of another program, or of a later version."""
         (application,) = self._db.execute("PRAGMA application_id").fetchone()
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID:
@@ -134,9 +138,12 @@ class State:
             raise self._refused(
                 f"a newer fakeserver wrote it: its format is {version}, this one reads {FORMAT}"
             )
+
+    def _check(self) -> None:
+        """Raise `UsageError` for a file that can't be read."""
         (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
-            raise self._refused(f"it is damaged: {found}")
+            raise self._refused(f"it is damaged: {found}", AFRESH)
         # A process that died between making the file and its first world left nothing behind.
         self.is_new = not self._db.execute("SELECT count(*) FROM facts").fetchone()[0]
 
@@ -218,7 +225,8 @@ class State:
         except UsageError:
             raise
         except (KeyError, ValueError, TypeError) as error:  # a damaged row may hold anything
-            raise self._refused(f"it is damaged: {type(error).__name__}: {error}") from error
+            damage = f"it is damaged: {type(error).__name__}: {error}"
+            raise self._refused(damage, AFRESH) from error
 
     def _read(self) -> Stored:
         with self._blaming():
@@ -267,11 +275,8 @@ class State:
                 "far is in it, this is not"
             ) from error
 
-    def _refused(self, reason: str) -> UsageError:
-        return UsageError(
-            f"state: {self.path} can't be used: {reason}; name another file, or delete this one to "
-            "start afresh"
-        )
+    def _refused(self, reason: str, advice: str = "name another file") -> UsageError:
+        return UsageError(f"state: {self.path} can't be used: {reason}; {advice}")
 
 
 def _reason(error: sqlite3.Error) -> str:

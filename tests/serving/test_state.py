@@ -271,8 +271,10 @@ class TestRefused:
         with sqlite3.connect(path) as database:
             database.execute("CREATE TABLE mine (x)")
         database.close()
-        with pytest.raises(UsageError, match="of another program"):
+        content = path.read_bytes()
+        with pytest.raises(UsageError, match=r"of another program; name another file$"):
             State(path)
+        assert path.read_bytes() == content
 
     def test_a_newer_format(self, path):
         State(path).close()
@@ -316,7 +318,7 @@ class TestRefused:
         database.execute("UPDATE facts SET value = '{}' WHERE name = 'clock'")
         database.commit()
         database.close()
-        with pytest.raises(UsageError, match="damaged: ValidationError"):
+        with pytest.raises(UsageError, match=r"damaged: ValidationError: .* or delete this one"):
             opened()
 
     def test_a_schema_that_is_no_text(self, opened, path):
@@ -349,7 +351,7 @@ class TestRefused:
 
     def test_a_file_that_is_in_use(self, opened, path):
         opened()
-        with pytest.raises(UsageError, match="another process has it open"):
+        with pytest.raises(UsageError, match=r"another process has it open; name another file$"):
             State(path)
 
     def test_places_where_no_file_can_be(self, tmp_path):
