@@ -34,7 +34,7 @@ Row = dict[str, Any]
 
 
 class Log:
-    """What the logs of both APIs have in common. Skips the test where nothing is settled."""
+    """What the logs of both APIs have in common; `rows` are those that are settled."""
 
     path: ClassVar[str]
     stamp_field: ClassVar[str]
@@ -43,8 +43,6 @@ class Log:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.rows = self._settled()
-        if not self.rows:
-            pytest.skip("the log has no event that is old enough to be settled")
 
     def _settled(self) -> list[Row]:
         """Return the rows that laws speak of."""

@@ -28,6 +28,8 @@ from fakeserver.errors import UsageError
 from fakeserver.scenario import Scenario
 
 TIMEOUT_S = 30
+REACH_S_MAX = 10
+"""Asked before anything else, so that nobody waits for one test after the other to fail."""
 START_S_MAX = 20
 """A server that is not up by then will not come."""
 PAUSE_S = 0.3
@@ -92,6 +94,9 @@ class Target:
     def api(self, dialect: str) -> Api:
         """Return the API as it is."""
         raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise `UsageError` where nobody can be asked."""
 
     def close(self) -> None:
         """End what was started."""
@@ -158,6 +163,13 @@ class Remote(Target):
     def api(self, dialect: str) -> Api:
         """Return the API at the address."""
         return Api(dialect, self._send, headers=self._headers, base_url=self._url)
+
+    def check(self) -> None:
+        """Raise `UsageError` for an address at which nobody answers soon, whatever the answer."""
+        try:
+            self._session.get(self._url, timeout=REACH_S_MAX, allow_redirects=False)
+        except requests.RequestException as error:
+            raise UsageError(f"--fakeserver-target: can't reach {self._url}: {error}") from error
 
     def close(self) -> None:
         """Close the connection."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from fakeserver.dialects import DIALECTS
-from fakeserver.errors import UsageError
+from fakeserver.errors import ClientNotFound, UsageError
+from fakeserver.verifier.clients import load_client
 
 from ._any_log import AnyLog
 from ._targets import Target, find_target
@@ -36,19 +38,36 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("law_profile", PROFILES if plays else ("as it is",))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse, before any test, a target that can't be asked and a client that can't be called."""
+    needed = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    try:
+        if "target" in needed:
+            with closing(_target(session.config)) as found:
+                found.check()
+        spec = session.config.option.fakeserver_client
+        if "client" in needed and spec is not None:
+            load_client(spec)
+    except ClientNotFound as error:
+        raise pytest.UsageError(f"--fakeserver-client: {error}") from None
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _target(config: pytest.Config) -> Target:
+    """Return what the options name. Raises `UsageError`."""
+    variable = config.option.fakeserver_token_env
+    token = None if variable is None else os.environ.get(variable)
+    if variable is not None and not token:
+        raise UsageError(f"--fakeserver-token-env: there is no variable {variable}")
+    return find_target(config.option.fakeserver_target, token=token)
+
+
 @pytest.fixture(scope="session")
 def target(pytestconfig: pytest.Config) -> Iterator[Target]:
     """Where the server half sends its requests."""
-    variable = pytestconfig.option.fakeserver_token_env
-    token = None if variable is None else os.environ.get(variable)
-    if variable is not None and not token:
-        raise pytest.UsageError(f"--fakeserver-token-env: there is no variable {variable}")
-    try:
-        found = find_target(pytestconfig.option.fakeserver_target, token=token)
-    except UsageError as error:
-        raise pytest.UsageError(str(error)) from None
-    yield found
-    found.close()
+    with closing(_target(pytestconfig)) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fakeserver.verifier.clients import load_client
+
 if TYPE_CHECKING:
     from fakeserver.verifier.verdict import Verdict
 
@@ -25,13 +27,7 @@ def client(pytestconfig: pytest.Config) -> Any:
     spec = pytestconfig.option.fakeserver_client
     if spec is None:
         pytest.skip("no client to verify: name one with --fakeserver-client")
-    from fakeserver.errors import UsageError
-    from fakeserver.verifier.clients import load_client
-
-    try:
-        return load_client(spec)
-    except UsageError as error:
-        raise pytest.UsageError(f"--fakeserver-client: {error}") from None
+    return load_client(spec)
 
 
 @pytest.mark.parametrize("client_profile", ["default", "documented"])

@@ -86,6 +86,9 @@ def _check_contracts_options(config: pytest.Config) -> None:
             raise pytest.UsageError(
                 f"--fakeserver-dialect: expected {' or '.join(DIALECTS)}, got {chosen!r}"
             )
+    examples = config.getoption("--fakeserver-examples")
+    if examples is not None and examples < 1:
+        raise pytest.UsageError(f"--fakeserver-examples: expected 1 or more, got {examples}")
     target = config.getoption("--fakeserver-target")
     one = target not in ("in-process", "served") or config.getoption("--fakeserver-client")
     if one and chosen is None:

@@ -57,7 +57,12 @@ class TwoReadings(InProcess):
         return Api(scenario.dialect, send, headers=low.headers, zone=low.zone)
 
 
+def no_rows(_path: str, value: Any, _number: int) -> Any:
+    return {**value, "events": []} if "events" in value else []
+
+
 HARAVAN = {
+    "some_rows_are_settled": answers(no_rows),
     "since_id_is_strict_and_ascends": Mutant(settings={"since_id_order": "desc"}),
     "created_at_min_is_inclusive": Mutant(settings={"bounds": "exclusive"}),
     "created_at_max_is_inclusive": Mutant(settings={"bounds": "exclusive"}),
@@ -76,6 +81,7 @@ HARAVAN = {
     "nothing_is_listed_without_a_token": Mutant(settings={"auth": "off"}),
 }
 SALES_CHANNEL = {
+    "some_rows_are_settled": answers(no_rows),
     "a_list_of_values_is_a_subset": reads_as("[in]", "[notIn]"),
     "null_is_never_found": ignores("$filter[eventAt][gte]", "$filter[eventAt][lt]"),
     "the_order_is_by_created_at": answers(reversed_sometimes),

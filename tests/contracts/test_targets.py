@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from contracts import test_server_schema
@@ -182,19 +183,45 @@ def test_a_failure_does_not_show_the_token(url: str, tmp_path: Path) -> None:
     assert WRONG_TOKEN not in said
 
 
+def test_an_empty_log_is_no_pass(tmp_path: Path) -> None:
+    """Where nothing is settled nearly all laws are skipped; one says that nothing was checked."""
+    world = generate_scenario(dialect="haravan", hazards=())
+    with live(FakeServer(msgspec.structs.replace(world, events=()))) as url:
+        status, said = run_suite(tmp_path, LAWS, *against(url), "-k", "settled or token or limit")
+    counts = outcomes(said)
+    assert (status, counts["failed"], counts["passed"]) == (1, 1, 1), said
+    assert "so no law could be checked" in said
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
         (["--fakeserver-target", "https://shop.example"], "name it with --fakeserver-dialect"),
         (["--fakeserver-client", "a.py:b"], "name it with --fakeserver-dialect"),
         (["--fakeserver-dialect", "omni"], "expected haravan or saleschannel, got 'omni'"),
+        (["--fakeserver-examples", "0"], "--fakeserver-examples: expected 1 or more, got 0"),
+        ([*against("bogus")], "expected in-process, served or a URL, got 'bogus'"),
+        ([*against("ftp://shop.example")], "expected in-process, served or a URL, got 'ftp"),
+        ([*against("http://")], "can't reach http:"),
+        ([*against("http://127.0.0.1:1")], "can't reach http://127.0.0.1:1: "),
+        ([*against("https://shop.example")[:4]], "needs the token"),
+        (
+            [*against("https://shop.example")[:4], "--fakeserver-token-env", "NO_SUCH"],
+            "there is no variable NO_SUCH",
+        ),
+        (
+            ["--fakeserver-client", "nope.py:follow", "--fakeserver-dialect", "haravan"],
+            "--fakeserver-client: there is no file nope.py",
+        ),
     ],
     ids=str,
 )
-def test_options_that_contradict_each_other(options: list[str], says: str, tmp_path: Path) -> None:
-    status, said = run_suite(tmp_path, CLIENT, *options)
-    assert status == pytest.ExitCode.USAGE_ERROR
+def test_options_that_can_not_be_met(options: list[str], says: str, tmp_path: Path) -> None:
+    """One line, before any test."""
+    status, said = run_suite(tmp_path, CONTRACTS, *options, "--ignore-glob=*/test_answers.py")
+    assert status == pytest.ExitCode.USAGE_ERROR, said
     assert says in said
+    assert said.count("ERROR") == 1
 
 
 @pytest.mark.parametrize(
