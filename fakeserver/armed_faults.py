@@ -178,7 +178,7 @@ _SAYS = {
     500: "something went wrong on the server; send the request again",
     502: "the server behind this one did not answer; send the request again",
     503: "the service is not available at the moment; send the request again later",
-    429: "too many requests; send this one again after the time that Retry-After tells",
+    429: "too many requests; wait, and send this one again",
     422: "the request could not be processed at the moment; send it again",
     401: "the token has expired; get a new one and send the request again",
 }

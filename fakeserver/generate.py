@@ -16,6 +16,7 @@ from fakeserver.dialects.base import Dialect, Settings
 from fakeserver.drawing.moments import draw_lateness, draw_stamps, make_late
 from fakeserver.drawing.plan import draw_plan
 from fakeserver.drawing.polls import draw_polls
+from fakeserver.errors import UsageError
 from fakeserver.oddities import made_odd, transient_faults
 from fakeserver.profile import Profile, SwitchValue
 from fakeserver.scenario import LoggedEvent, Scenario
@@ -35,6 +36,7 @@ def generate_scenario(
 
     See `draw_scenario` for the other arguments. Raises `ProfileError` and `UsageError`.
     """
+    check_whole(seed=seed, example=example)
     chosen = find_dialect(dialect).profile(profile) if isinstance(profile, str) else profile
     scenario = draw_scenario(
         Random(f"fakeserver {chosen.dialect} {chosen.name} {seed} {example}"),  # noqa: S311
@@ -44,6 +46,13 @@ def generate_scenario(
         hazards=hazards,
     )
     return msgspec.structs.replace(scenario, origin=f"seed {seed}, example {example}")
+
+
+def check_whole(**numbers: object) -> None:
+    """Raise `UsageError` for what is no whole number: a seed is part of a text, and 7.0 not 7."""
+    for name, number in numbers.items():
+        if type(number) is not int:
+            raise UsageError(f"{name}: expected a whole number, got {number!r}")
 
 
 def draw_scenario(

@@ -136,13 +136,27 @@ def fake_server(
         raise pytest.UsageError(
             f"@pytest.mark.{MARKER} takes names, as in dialect='haravan'; got {marker.args!r}"
         )
+    from fakeserver.errors import UsageError
+
+    _check_names(marker.kwargs)
     try:
         return fake_server_factory(**marker.kwargs)
-    except TypeError as error:
+    except UsageError as error:
+        raise pytest.UsageError(f"@pytest.mark.{MARKER}: {error}") from None
+
+
+def _check_names(given: dict[str, Any]) -> None:
+    """Raise `pytest.UsageError` for a name that the marker does not know, with those it does."""
+    from inspect import signature
+
+    from fakeserver.generate import generate_scenario
+
+    known = ("scenario", *signature(generate_scenario).parameters)
+    strange = [name for name in given if name not in known]
+    if strange:
         raise pytest.UsageError(
-            f"@pytest.mark.{MARKER} takes what fakeserver.generate_scenario takes, or scenario=; "
-            f"got {', '.join(marker.kwargs)} ({error})"
-        ) from None
+            f"@pytest.mark.{MARKER} takes {', '.join(known)}; got {', '.join(strange)}"
+        )
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from fakeserver.clock import (
 from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import Settings
 from fakeserver.errors import UsageError
+from fakeserver.generate import check_whole
 from fakeserver.profile import SwitchValue
 from fakeserver.scenario import EVENTS_MAX, Scenario
 from fakeserver.stream import LATE_BY_MS_MAX, RATE_MAX, RATE_MIN, Stream
@@ -74,6 +75,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def __post_init__(self) -> None:
         find_dialect(self.dialect).profile(self.profile).narrowed(**self.settings)
+        check_whole(seed=self.seed, backlog=self.backlog)
         _check_stream(self)
         _check_clock(self)
         if self.scenario is not None and self.scenario.dialect != self.dialect:

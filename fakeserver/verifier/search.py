@@ -10,7 +10,7 @@ import msgspec
 from fakeserver.dialects import find_dialect
 from fakeserver.drawing.plan import HAZARD_ODDS
 from fakeserver.errors import UsageError
-from fakeserver.generate import generate_scenario
+from fakeserver.generate import check_whole, generate_scenario
 from fakeserver.history import Exchange, Saved
 from fakeserver.profile import Profile
 from fakeserver.scenario import Scenario
@@ -62,6 +62,7 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
         verdict = verify(follow, dialect="haravan", examples=500)
         verdict.check()
     """
+    check_whole(seed=seed, examples=examples)
     if not 1 <= examples <= EXAMPLES_MAX:
         raise UsageError(f"examples: expected 1 to {EXAMPLES_MAX}, got {examples}")
     chosen = find_dialect(dialect).profile(profile) if isinstance(profile, str) else profile

@@ -323,7 +323,8 @@ def test_fake_server_is_new_for_each_test(pytester: pytest.Pytester):
 @pytest.mark.parametrize(
     ("marker", "said"),
     [
-        ("seeed=7", "*pytest.mark.fakeserver takes what*got seeed*"),
+        ("seeed=7", "*pytest.mark.fakeserver takes scenario, dialect, *seed, *; got seeed*"),
+        ("seed='7'", "*pytest.mark.fakeserver: seed: expected a whole number, got '7'*"),
         ("7", "*pytest.mark.fakeserver takes names*"),
         ("dialect='nope'", "*no dialect is called 'nope'; known are haravan, saleschannel*"),
     ],

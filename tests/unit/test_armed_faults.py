@@ -80,6 +80,13 @@ def test_retry_after_is_written_plainly(seconds, text):
     assert answer.headers == (("Retry-After", text),)
 
 
+def test_without_it_none_is_spoken_of():
+    answer = Server(Fault(kind="rate-limited")).ask().answer
+    assert answer.headers == ()
+    assert b"Retry-After" not in answer.body
+    assert b"too many requests" in answer.body
+
+
 @pytest.mark.parametrize(
     ("timeout_ms", "ending", "wait_ms"),
     [(None, "whole", 500), (501, "whole", 500), (500, "whole", 500), (499, "timed-out", 499)],

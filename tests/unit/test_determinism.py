@@ -9,10 +9,13 @@ from functools import lru_cache
 import pytest
 
 from fakeserver.dialects import DIALECTS, find_dialect
+from fakeserver.errors import UsageError
 from fakeserver.generate import generate_scenario
 from fakeserver.history import from_lines, to_lines
 from fakeserver.scenario import Scenario
+from fakeserver.serving.options import ServeOptions
 from fakeserver.verifier.runner import doorkeeper, run
+from fakeserver.verifier.search import verify
 
 WORLDS = 32
 CLIENTS = ("reference_client", "document_client")
@@ -88,3 +91,14 @@ def test_a_world_from_its_file_has_the_same_history(dialect, client):
             again = Scenario.from_json(scenario.to_json())
             assert to_lines(run(again, follow, keeper=keeper)) == lines
             assert to_lines(from_lines(lines)) == lines
+
+
+@pytest.mark.parametrize("seed", ["7", 7.0, None, True])
+def test_a_seed_is_a_whole_number(seed):
+    """Everywhere: it is part of a text, in which 7.0 would be another one than 7."""
+    with pytest.raises(UsageError, match="seed: expected a whole number, got "):
+        generate_scenario(seed=seed)
+    with pytest.raises(UsageError, match="seed: expected a whole number, got "):
+        verify(find_dialect("haravan").reference_client, dialect="haravan", seed=seed)
+    with pytest.raises(UsageError, match="seed: expected a whole number, got "):
+        ServeOptions(dialect="haravan", seed=seed)
