@@ -1,0 +1,249 @@
+"""A judge that is slow and obvious: each rule as its definition reads, and nothing else.
+
+Written from the design's table of rules and from what the docstrings of the rules promise. Where it
+and the real judge disagree, one of the two has a bug: `test_brute_force`.
+
+A rule is a function from a `Case` to what it accuses: ids of events, or places in the history
+(from 0) where it speaks of what the client did. To add a rule, write that function and put it into
+`RULES`; `FIRST_ONLY` says that the real one tells no more than the first it finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from fakeserver.dialects import find_dialect
+from fakeserver.history import AnyStep, Delivered, Exchange, Killed, PollEnded, Restarted, Saved
+from fakeserver.scenario import EventId, LoggedEvent
+
+from .brute_evidence import (
+    Case,
+    event_of,
+    excuse,
+    failed,
+    is_sound,
+    lateness,
+    meaning,
+    poll_at,
+    promised_lateness,
+    steps,
+    was_delivered,
+    whole_run,
+)
+
+NOBODYS_FAULT = ("limit-over-max", "no-role", "no-such-event", "no-such-parent")
+"""Refusals that a right client may meet."""
+
+
+# The rules
+
+
+def lost(case: Case) -> Iterator[EventId]:
+    """An owed event that was not delivered by the end of the calm."""
+    if whole_run(case):
+        for event in case.scenario.events:
+            if not was_delivered(case, event) and excuse(case, event) is None:
+                yield event.id
+
+
+def duplicated(case: Case) -> Iterator[EventId]:
+    """A repeat that the promise forbids."""
+    if case.promise.delivery == "at-least-once":
+        return
+    for again, step in enumerate(case.history):
+        if not isinstance(step, Delivered):
+            continue
+        earlier = [
+            place
+            for place, other in enumerate(case.history[:again])
+            if isinstance(other, Delivered) and other.event_id == step.event_id
+        ]
+        if not earlier:
+            continue
+        if case.promise.delivery == "exactly-once" or not excused(case, earlier[-1], again):
+            yield step.event_id
+
+
+def excused(case: Case, before: int, again: int) -> bool:
+    """Whether the client was stopped between two deliveries, and had not saved until then."""
+    for place in range(before, again):
+        if isinstance(case.history[place], Saved):
+            return False
+        if may_have_stopped(case, case.history[place]):
+            return True
+    return False
+
+
+def may_have_stopped(case: Case, step: AnyStep) -> bool:
+    """A crash, a restart, a poll that raised; in an open world a failed or refused request may be
+    all that is seen of one."""
+    if isinstance(step, Exchange):
+        return case.scenario.is_open and (failed(step) or step.status >= 400)
+    if isinstance(step, PollEnded):
+        return step.ending == "raised"
+    return isinstance(step, (Killed, Restarted))
+
+
+def invented(case: Case) -> Iterator[EventId]:
+    """An id that the log never held."""
+    for step in steps(case, Delivered):
+        if event_of(case, step.event_id) is None:
+            yield step.event_id
+
+
+def altered(case: Case) -> Iterator[EventId]:
+    """A delivered field that differs from what was served; more fields are welcome."""
+    dialect = find_dialect(case.scenario.dialect)
+    settings = dialect.settings(case.scenario.settings)
+    for step in steps(case, Delivered):
+        event = event_of(case, step.event_id)
+        if event is None or step.event is None:
+            continue
+        served = dialect.render_event(event, settings)
+        shared = set(served) & set(step.event) - {"id"}
+        if any(step.event[name] != served[name] for name in shared):
+            yield event.id
+
+
+def out_of_order(case: Case) -> Iterator[EventId]:
+    """A first delivery after that of an event that should have come later."""
+    if case.promise.order == "none":
+        return
+    done: list[LoggedEvent] = []
+    for step in steps(case, Delivered):
+        event = event_of(case, step.event_id)
+        if event is None or event in done:
+            continue
+        in_time = lateness(case, event) <= promised_lateness(case)
+        if not in_time or (case.promise.order == "recorded" and event.recorded_at is None):
+            continue
+        if any(comes_first(case, event, other) for other in done):
+            yield event.id
+        done.append(event)
+
+
+def comes_first(case: Case, event: LoggedEvent, other: LoggedEvent) -> bool:
+    if case.promise.order == "recorded":
+        return (event.recorded_at or 0) < (other.recorded_at or 0)
+    if isinstance(event.id, int) and isinstance(other.id, int):
+        return event.id < other.id
+    numbers = str(event.id).isdecimal(), str(other.id).isdecimal()
+    if all(numbers) and int(event.id) != int(other.id):
+        return int(event.id) < int(other.id)
+    return str(event.id) < str(other.id) if numbers[0] == numbers[1] else numbers[0]
+
+
+def stuck(case: Case) -> Iterator[int]:
+    """A poll that had to be stopped."""
+    for place, step in enumerate(case.history):
+        if isinstance(step, PollEnded) and step.ending == "stopped":
+            yield place
+
+
+def crashed(case: Case) -> Iterator[int]:
+    """A poll of the calm that raised, unless it was told to ask more slowly."""
+    if case.scenario.is_open:
+        return
+    for place, step in enumerate(case.history):
+        if not isinstance(step, PollEnded) or step.ending != "raised":
+            continue
+        asked = [
+            other
+            for number, other in enumerate(case.history)
+            if isinstance(other, Exchange) and poll_at(case, number) == step.poll
+        ]
+        in_calm = step.poll > case.scenario.calm_from
+        if in_calm and all(other.status != 429 for other in asked):
+            yield place
+
+
+def illegal_request(case: Case) -> Iterator[int]:
+    """A request that the profile does not accept."""
+    for place, step in enumerate(case.history):
+        if isinstance(step, Exchange) and step.problem is not None:
+            code = step.problem.split(": ")[0]
+            if code not in NOBODYS_FAULT:
+                yield place
+
+
+# Why an event was lost
+
+
+def cause(case: Case, event: LoggedEvent) -> str:
+    """Why an owed event was lost: what its requests did, from when it could be read."""
+    since = [
+        (place, step)
+        for place, step in enumerate(case.history)
+        if isinstance(step, Exchange) and step.at >= event.visible_at
+    ]
+    served = [place for place, step in since if event.id in step.event_ids]
+    if served:
+        is_early = saved_before_delivered(case, served)
+        return "saved-before-delivered" if is_early else "served-not-delivered"
+    covering = [step for _, step in since if covers(case, step, event)]
+    if not covering:
+        return "never-asked"
+    return "cut-by-limit" if is_sound(covering[-1]) else "failed-not-retried"
+
+
+def covers(case: Case, step: Exchange, event: LoggedEvent) -> bool:
+    """Whether a request for rows asked for the event, and got a page or failed to get one."""
+    query = meaning(case, step)
+    if query is None or query.endpoint != "list" or not query.matches(event):
+        return False
+    return is_sound(step) or failed(step) or step.as_of is not None
+
+
+def saved_before_delivered(case: Case, served: list[int]) -> bool:
+    """Whether the first page with the event that led to anything led to a save, and to a kill."""
+    for page in served:
+        for place in range(page + 1, len(case.history)):
+            step = case.history[place]
+            if isinstance(step, Delivered):
+                return False
+            if isinstance(step, Saved):
+                return killed_there(case, place)
+            if isinstance(step, PollEnded):
+                break
+    return False
+
+
+def killed_there(case: Case, saved: int) -> bool:
+    """Whether the client was killed before it asked on or ended its poll."""
+    for step in case.history[saved:]:
+        if isinstance(step, (Killed, Exchange, PollEnded)):
+            return isinstance(step, Killed)
+    return False
+
+
+def causes(case: Case) -> dict[EventId, str]:
+    """Return the cause of each loss."""
+    events = {event.id: event for event in case.scenario.events}
+    return {event_id: cause(case, events[event_id]) for event_id in lost(case)}
+
+
+RULES: Mapping[str, Callable[[Case], Iterator[Any]]] = {
+    "LOST": lost,
+    "DUPLICATED": duplicated,
+    "INVENTED": invented,
+    "ALTERED": altered,
+    "OUT_OF_ORDER": out_of_order,
+    "STUCK": stuck,
+    "CRASHED": crashed,
+    "ILLEGAL_REQUEST": illegal_request,
+}
+FIRST_ONLY = frozenset({"ALTERED", "OUT_OF_ORDER", "STUCK", "CRASHED", "ILLEGAL_REQUEST"})
+"""Rules that tell the first of several mistakes of a kind: the others follow from it, mostly."""
+BY_PLACE = frozenset({"STUCK", "CRASHED", "ILLEGAL_REQUEST"})
+"""Rules that accuse what was done, and no event: the last of the finding's steps is the place."""
+
+
+def accused(case: Case) -> dict[str, list[Any]]:
+    """Return, for each rule that accuses, the events or places of which it does, each once."""
+    found = {name: list(dict.fromkeys(rule(case))) for name, rule in RULES.items()}
+    return {
+        name: culprits[:1] if name in FIRST_ONLY else culprits
+        for name, culprits in found.items()
+        if culprits
+    }
