@@ -112,9 +112,11 @@ def lacks(case: Case, step: Exchange, event: LoggedEvent) -> bool:
         return False
     # Rows that the missing ones would have pushed behind the start of this page: those of the page
     # as it should have been, and if the page looked like the last one, all behind it.
-    rows = [row.id for row in ordered(query, visible(case, step.at))][query.offset :]
+    rows = [row.id for row in ordered(query, visible(case, step.at))]
+    if query.is_shuffled:
+        return event.id in rows  # any of them may have stood there
     is_full = query.limit is not None and len(step.event_ids) >= query.limit
-    return event.id in (rows[: query.limit] if is_full else rows)
+    return event.id in rows[query.offset : query.offset + query.limit if is_full else None]
 
 
 def visible(case: Case, at: int) -> list[LoggedEvent]:
@@ -144,17 +146,12 @@ def value(event: LoggedEvent, field: str) -> Any:
 
 
 def whole_run(case: Case) -> bool:
-    """Whether the client came to an end of its own in every poll up to the last."""
+    """Whether every poll of the plan was played, the last one to an end of the client's own."""
     starts, ends = steps(case, PollStarted), steps(case, PollEnded)
-    if not starts or not ends or case.history.index(ends[-1]) < case.history.index(starts[-1]):
+    if len(starts) < len(case.scenario.polls) or not ends:
         return False
-    asked = steps(case, Exchange)
-    if case.scenario.is_open:
-        if asked and failed(asked[-1]):
-            return False  # it may yet come back
-    elif len(starts) < len(case.scenario.polls):
-        return False
-    return ends[-1].ending in ("returned", "slept", "raised")
+    is_over = case.history.index(ends[-1]) > case.history.index(starts[-1])
+    return is_over and ends[-1].ending in ("returned", "slept", "raised")
 
 
 def content(conditions: tuple[Condition, ...]) -> list[Condition]:
@@ -199,41 +196,14 @@ def was_served(case: Case, event: LoggedEvent) -> bool:
     return any(event.id in step.event_ids for step in steps(case, Exchange))
 
 
-def may_hold_back(case: Case, event: LoggedEvent) -> bool:
-    """In an open world, which has no calm: whether a client that sorts by stamp may keep it yet.
-
-    It has delivered nothing later. It waits as long as the promised lateness, or an hour where its
-    last poll was served the earliest of what it may hold back and still did not deliver it.
-    """
-    if not case.scenario.is_open or event.recorded_at is None:
-        return False
-    found = [event_of(case, step.event_id) for step in steps(case, Delivered)]
-    stamps = [row.recorded_at for row in found if row and row.recorded_at is not None]
-    if not stamps or event.recorded_at <= max(stamps):
-        return False
-    start = steps(case, PollStarted)[-1]
-    kept = [
-        row
-        for row in visible(case, start.at)
-        if row.recorded_at is not None and row.recorded_at > max(stamps)
-    ]
-    in_last_poll = case.history[case.history.index(start) :]
-    served = {i for step in in_last_poll if isinstance(step, Exchange) for i in step.event_ids}
-    earliest = min((row.recorded_at for row in kept if row.recorded_at is not None), default=None)
-    shows = any(row.id in served and row.recorded_at == earliest for row in kept)
-    patience = max(promised_lateness(case), HOUR_MS if shows else 0)
-    return event.recorded_at > start.at - patience
-
-
-def excuse(case: Case, event: LoggedEvent) -> str | None:
-    """Why a client need not have delivered an event, if there is a reason."""
-    if event.visible_at > steps(case, PollStarted)[-1].at:
-        return "not visible when the last poll began"
+def excuse_in_plan(case: Case, event: LoggedEvent) -> str | None:
+    """Why a client of a world with polls need not have delivered an event, if there is a reason."""
+    if not whole_run(case):
+        return "the run was cut short"
+    # It can be read by now: a scenario whose last event appears after the calm began is refused.
     if lateness(case, event) > promised_lateness(case):
         own = event.recorded_at is not None and event.visible_at - event.recorded_at
         return "too late" if own > promised_lateness(case) else "withheld too long"
     if not asked_for(case, event):
         return "outside of what was asked for"
-    if out_of_reach(case, event) and not was_served(case, event):
-        return "out of reach"
-    return "may be held back" if may_hold_back(case, event) else None
+    return None

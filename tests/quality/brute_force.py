@@ -11,29 +11,34 @@ A rule is a function from a `Case` to what it accuses: ids of events, or places 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from fakeserver.dialects import find_dialect
-from fakeserver.history import AnyStep, Delivered, Exchange, Killed, PollEnded, Restarted, Saved
+from fakeserver.history import Delivered, Exchange, Killed, PollEnded, Restarted, Saved
 from fakeserver.scenario import EventId, LoggedEvent
 
 from .brute_evidence import (
     Case,
     event_of,
-    excuse,
+    excuse_in_plan,
     failed,
     is_sound,
     lateness,
     meaning,
+    out_of_reach,
     poll_at,
     promised_lateness,
     steps,
     was_delivered,
-    whole_run,
+    was_served,
 )
+from .brute_open import excuse_in_open, repeats_excused
 
 NOBODYS_FAULT = ("limit-over-max", "no-role", "no-such-event", "no-such-parent")
 """Refusals that a right client may meet."""
+ANYBODYS = ("unknown-path", "no-token")
+"""Refusals that need not be the client's where anybody may ask: in an open world."""
 
 
 # The rules
@@ -41,48 +46,48 @@ NOBODYS_FAULT = ("limit-over-max", "no-role", "no-such-event", "no-such-parent")
 
 def lost(case: Case) -> Iterator[EventId]:
     """An owed event that was not delivered by the end of the calm."""
-    if whole_run(case):
-        for event in case.scenario.events:
-            if not was_delivered(case, event) and excuse(case, event) is None:
-                yield event.id
+    for event in case.scenario.events:
+        if not was_delivered(case, event) and excuse(case, event) is None:
+            yield event.id
+
+
+def excuse(case: Case, event: LoggedEvent) -> str | None:
+    """Why a client need not have delivered an event, if there is a reason."""
+    reason = excuse_in_open(case, event) if case.scenario.is_open else excuse_in_plan(case, event)
+    if reason is None and out_of_reach(case, event) and not was_served(case, event):
+        return "out of reach"
+    return reason
 
 
 def duplicated(case: Case) -> Iterator[EventId]:
     """A repeat that the promise forbids."""
     if case.promise.delivery == "at-least-once":
         return
-    for again, step in enumerate(case.history):
-        if not isinstance(step, Delivered):
-            continue
-        earlier = [
+    for event_id in {step.event_id for step in steps(case, Delivered)}:
+        places = [
             place
-            for place, other in enumerate(case.history[:again])
-            if isinstance(other, Delivered) and other.event_id == step.event_id
+            for place, step in enumerate(case.history)
+            if isinstance(step, Delivered) and step.event_id == event_id
         ]
-        if not earlier:
-            continue
-        if case.promise.delivery == "exactly-once" or not excused(case, earlier[-1], again):
-            yield step.event_id
+        repeats = list(pairwise(places))
+        if case.promise.delivery == "effectively-once":
+            repeats = [pair for pair in repeats if not was_stopped(case, *pair)]
+            if case.scenario.is_open:
+                repeats = repeats[repeats_excused(case, event_id) :]
+        if repeats:
+            yield event_id
 
 
-def excused(case: Case, before: int, again: int) -> bool:
+def was_stopped(case: Case, before: int, again: int) -> bool:
     """Whether the client was stopped between two deliveries, and had not saved until then."""
-    for place in range(before, again):
-        if isinstance(case.history[place], Saved):
+    for step in case.history[before:again]:
+        if isinstance(step, Saved):
             return False
-        if may_have_stopped(case, case.history[place]):
+        if isinstance(step, (Killed, Restarted)) or (
+            isinstance(step, PollEnded) and step.ending == "raised"
+        ):
             return True
     return False
-
-
-def may_have_stopped(case: Case, step: AnyStep) -> bool:
-    """A crash, a restart, a poll that raised; in an open world a failed or refused request may be
-    all that is seen of one."""
-    if isinstance(step, Exchange):
-        return case.scenario.is_open and (failed(step) or step.status >= 400)
-    if isinstance(step, PollEnded):
-        return step.ending == "raised"
-    return isinstance(step, (Killed, Restarted))
 
 
 def invented(case: Case) -> Iterator[EventId]:
@@ -163,7 +168,8 @@ def illegal_request(case: Case) -> Iterator[int]:
     for place, step in enumerate(case.history):
         if isinstance(step, Exchange) and step.problem is not None:
             code = step.problem.split(": ")[0]
-            if code not in NOBODYS_FAULT:
+            anybodys = case.scenario.is_open and code in ANYBODYS
+            if code not in NOBODYS_FAULT and not anybodys:
                 yield place
 
 

@@ -203,6 +203,7 @@ def changed(random: Random, case: Case) -> Case:
         scenario = replace(scenario, polls=(), calm_from=0)
         ends = [place for place, step in enumerate(steps, 1) if isinstance(step, PollEnded)]
         del steps[random.choice(ends or [None]) :]  # nobody knows what else it will do
+        steps = [heard(step) for step in steps if not isinstance(step, Killed)]
     elif random.random() < 0.05:
         del steps[random.randint(1, len(steps)) :]
     promise = Promise(
@@ -211,6 +212,12 @@ def changed(random: Random, case: Case) -> Case:
         late_by_ms_max=random.choice(LATENESS),
     )
     return Case(scenario, tuple(steps), promise)
+
+
+def heard(step: AnyStep) -> AnyStep:
+    """The step as somebody tells it who only hears the requests, and is told of a restart."""
+    is_end = isinstance(step, PollEnded)
+    return replace(step, ending="returned", error=None) if is_end else step
 
 
 def moved(random: Random, steps: list[AnyStep]) -> None:
@@ -227,15 +234,20 @@ def moved(random: Random, steps: list[AnyStep]) -> None:
 
 
 def put_in(random: Random, steps: list[AnyStep]) -> None:
-    step = random.choice(
+    """Put in an invention, a save, a restart, or a kill: most of those right after a save."""
+    step: AnyStep = random.choice(
         (
             Delivered(at=0, event_id="nobody's"),
-            Killed(at=0, point="before-save"),
+            Killed(at=0, point="after-save"),
             Restarted(at=0),
             Saved(at=0, checkpoint=None),
         )
     )
-    steps.insert(random.randint(1, len(steps)), step)
+    place = random.randint(1, len(steps))
+    saves = [place for place, other in enumerate(steps, start=1) if isinstance(other, Saved)]
+    if isinstance(step, Killed) and saves:
+        place = random.choice((place, *saves))
+    steps.insert(place, step)
 
 
 def other_ending(random: Random, steps: list[AnyStep]) -> None:

@@ -16,8 +16,8 @@ from fakeserver.verifier.rules import RULES
 from fakeserver.verifier.verdict import Finding
 
 from . import brute_force
-from .brute_evidence import Case, excuse, was_delivered, whole_run
-from .brute_force import BY_PLACE, accused, causes
+from .brute_evidence import Case, was_delivered
+from .brute_force import BY_PLACE, accused, causes, excuse
 from .histories import cases
 
 HISTORIES = 1_000
@@ -26,12 +26,14 @@ SEED = 20_270_306
 RARE = 1_000
 """Each rule, cause and excuse comes up at least once in so many histories."""
 EXCUSES = {
-    "not visible when the last poll began",
+    "the run was cut short",
     "too late",
     "withheld too long",
     "outside of what was asked for",
     "out of reach",
     "may be held back",
+    "not visible when it last asked",
+    "no chance yet",
 }
 
 
@@ -56,8 +58,7 @@ def culprits(finding: Finding) -> tuple[object, ...]:
 def excuses(case: Case) -> set[str]:
     """What spared the client: why events that it did not deliver were not owed."""
     missing = [event for event in case.scenario.events if not was_delivered(case, event)]
-    found = {excuse(case, event) for event in missing} if whole_run(case) else set()
-    return {reason for reason in found if reason is not None}
+    return {reason for event in missing if (reason := excuse(case, event)) is not None}
 
 
 def shown(case: Case) -> str:

@@ -12,7 +12,7 @@ import pytest
 from fakeserver.dialects import find_dialect
 from fakeserver.errors import ScenarioError
 from fakeserver.fault import Fault
-from fakeserver.history import Exchange, PollEnded, from_lines, to_lines
+from fakeserver.history import Exchange, PollEnded, PollStarted, from_lines, to_lines
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.judge import judge
@@ -322,6 +322,16 @@ def test_with_page_numbers_an_old_page_withholds_what_it_moved_away(age_s, withh
     evidence = Evidence(scenario, run(scenario, by_page_number), Promise())
     assert {e.id for e in scenario.events if evidence.late_by_ms(e)} >= withheld
     assert {e.id for e in evidence.owed()}.isdisjoint(withheld)
+
+
+def test_where_ties_come_in_any_order_an_old_page_may_withhold_any_row():
+    """Page 2 should have held one of two rows that share a stamp; nobody knows which."""
+    shuffled = {"order_default": "created_at-desc", "created_at_ties": "shuffled"}
+    scenario = world([event(1, 0), event(2, 0), event(3, 1, visible=30)], **shuffled)
+    target = "/com/events.json?page=2&limit=2"
+    old = Exchange(at=ms(40), method="GET", target=target, status=200, as_of=ms(20))
+    evidence = Evidence(scenario, (PollStarted(at=ms(40), poll=1), old), Promise())
+    assert [evidence.late_by_ms(row) for row in scenario.events] == [40_001, 40_001, 39_001]
 
 
 def test_a_repeated_answer_is_as_old_as_its_first_computation():

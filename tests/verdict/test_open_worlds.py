@@ -1,9 +1,10 @@
 """Open scenarios: a client that nobody here calls is judged by what it had the chance to read."""
 
 import pytest
+from msgspec.structs import replace
 
 from fakeserver.errors import ScenarioError, UsageError
-from fakeserver.history import AnyStep, Delivered, Exchange, PollEnded, PollStarted
+from fakeserver.history import AnyStep, Delivered, Exchange, PollEnded, PollStarted, Restarted
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.runner import run
@@ -85,3 +86,18 @@ def test_the_file_is_read_back():
     assert Scenario.from_json(scenario.to_json()) == scenario
     assert scenario.is_open
     assert not world(LATE).is_open
+
+
+def test_a_restart_and_a_failure_excuse_a_repeat_each():
+    first = (asked(10, 0, 2), *delivered(10, 2))
+    failed = Exchange(at=ms(30), method="GET", target="/com/events.json", status=503)
+    history = (
+        *poll(1, 10, *first),
+        Restarted(at=ms(20)),
+        *poll(2, 30, asked(30, 0, 2), *delivered(30, 2), replace(failed, fault="server-error")),
+        *poll(3, 50, asked(50, 0, 2), *delivered(50, 2)),
+    )
+    assert judge(opened(event(2, 1)), history).findings == ()
+    once_more = poll(4, 70, asked(70, 0, 2), *delivered(70, 2))
+    verdict = judge(opened(event(2, 1)), (*history, *once_more))
+    assert [(f.rule, f.event_ids) for f in verdict.findings] == [("DUPLICATED", (2,))]

@@ -43,14 +43,18 @@ def _forbidden_repeats(evidence: Evidence) -> Iterator[tuple[int, int]]:
     """Yield the places of a first delivery and of a repeat of it that nothing excuses."""
     seen: dict[EventId, int] = {}
     unsaved: set[EventId] = set()
-    excused = open_world.excuses(evidence) if evidence.scenario.is_open else Counter[EventId]()
+    stopped: set[EventId] = set()
+    failed = open_world.excuses(evidence) if evidence.scenario.is_open else Counter[EventId]()
     effectively = evidence.promise.delivery == "effectively-once"
     for place, step in enumerate(evidence.history):
         if isinstance(step, Delivered):
             if step.event_id not in seen:
                 seen[step.event_id] = place
-            elif effectively and excused[step.event_id]:
-                excused[step.event_id] -= 1
+            elif effectively and (step.event_id in stopped or failed[step.event_id]):
+                if step.event_id in stopped:  # a stop excuses now or never, a failure any repeat
+                    stopped.remove(step.event_id)
+                else:
+                    failed[step.event_id] -= 1
                 seen[step.event_id] = place  # a later repeat is one of this, not of the first
             else:
                 yield seen[step.event_id], place
@@ -60,7 +64,7 @@ def _forbidden_repeats(evidence: Evidence) -> Iterator[tuple[int, int]]:
         elif isinstance(step, (Killed, Restarted)) or (
             isinstance(step, PollEnded) and step.ending == "raised"
         ):
-            excused |= Counter(unsaved)
+            stopped |= unsaved
             unsaved.clear()
 
 
