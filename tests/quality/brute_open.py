@@ -24,9 +24,9 @@ from .brute_evidence import (
     lacks,
     lateness,
     meaning,
+    poll_at,
     promised_lateness,
     steps,
-    visible,
 )
 
 
@@ -40,8 +40,7 @@ def excuse_in_open(case: Case, event: LoggedEvent) -> str | None:
     if not asked_for(case, event):
         return "outside of what was asked for"
     chances = [poll for poll in polls(case) if had_chance(case, poll, event)]
-    read_at = start_of(chances[-1]) if chances else asked[-1].at
-    if may_hold_back(case, event, read_at):
+    if may_hold_back(case, event, chances):
         return "may be held back"
     return None if chances else "no chance yet"
 
@@ -60,6 +59,11 @@ def polls(case: Case) -> list[list[object]]:
 def start_of(poll: list[object]) -> int:
     assert isinstance(poll[0], PollStarted)
     return poll[0].at
+
+
+def number_of(poll: list[object]) -> int:
+    assert isinstance(poll[0], PollStarted)
+    return poll[0].poll
 
 
 def is_for_rows(case: Case, step: Exchange) -> bool:
@@ -105,7 +109,10 @@ def is_of_kind(case: Case, step: Exchange, event: LoggedEvent) -> bool:
 
 
 def in_doubt(case: Case, asked: list[Exchange], event: LoggedEvent) -> bool:
-    """Whether the first of these requests failed to bring the event, and no later one made up."""
+    """Whether the first of these requests failed to bring the event, and no later one made up.
+
+    Who only turns to the next page does not make up for the one before it.
+    """
     first = asked[0]
     if is_sound(first):
         return False
@@ -114,34 +121,57 @@ def in_doubt(case: Case, asked: list[Exchange], event: LoggedEvent) -> bool:
         may_lack = first.as_of is not None and lacks(case, first, event)
     else:
         may_lack = query is None or query.matches(event)
-    return may_lack and not any(covers(case, later, event) for later in asked[1:])
+    return may_lack and not any(makes_up(case, first, later, event) for later in asked[1:])
 
 
-def covers(case: Case, step: Exchange, event: LoggedEvent) -> bool:
-    query = meaning(case, step)
-    return is_sound(step) and query is not None and query.matches(event)
+def makes_up(case: Case, first: Exchange, later: Exchange, event: LoggedEvent) -> bool:
+    missed, query = meaning(case, first), meaning(case, later)
+    if query is None or not is_sound(later) or not query.matches(event):
+        return False
+    return query.offset <= (0 if missed is None else missed.offset)
 
 
-def may_hold_back(case: Case, event: LoggedEvent, read_at: int) -> bool:
+def may_hold_back(case: Case, event: LoggedEvent, chances: list[list[object]]) -> bool:
     """Whether a client that sorts by stamp may keep the event until nothing earlier can appear.
 
-    It has delivered something, and nothing later. It waits as long as the promised lateness, or an
-    hour where its last poll was served the earliest of what it may hold back and kept it.
+    It has delivered nothing later, and of the same stamp nothing before a poll that could read the
+    rest. It waits as long as the promised lateness, or an hour where it shows that it holds back.
     """
-    found = [event_of(case, step.event_id) for step in steps(case, Delivered)]
-    stamps = [row.recorded_at for row in found if row and row.recorded_at is not None]
-    if event.recorded_at is None or not stamps or event.recorded_at <= max(stamps):
+    done = [
+        (place, row)
+        for place, step in enumerate(case.history)
+        if isinstance(step, Delivered) and (row := event_of(case, step.event_id)) is not None
+    ]
+    stamps = [row.recorded_at for _, row in done if row.recorded_at is not None]
+    newest = max(stamps, default=None)
+    if event.recorded_at is None or (newest is not None and event.recorded_at < newest):
         return False
-    last = polls(case)[-1]
-    kept = {
-        row.id: row.recorded_at
-        for row in visible(case, start_of(last))
-        if row.recorded_at is not None and row.recorded_at > max(stamps)
-    }
-    served = {row for step in last if isinstance(step, Exchange) for row in step.event_ids}
-    shows = any(stamp == min(kept.values()) for row, stamp in kept.items() if row in served)
-    patience = max(promised_lateness(case), HOUR_MS if shows else 0)
+    if event.recorded_at == newest and chances:
+        first = min(place for place, row in done if row.recorded_at == newest)
+        if poll_at(case, first) <= number_of(chances[-1]):
+            return False
+    asked = [step for step in steps(case, Exchange) if is_for_rows(case, step)]
+    read_at = start_of(chances[-1]) if chances else asked[-1].at
+    patience = max(promised_lateness(case), HOUR_MS if shows_patience(case, newest) else 0)
     return read_at - event.recorded_at < patience
+
+
+def shows_patience(case: Case, newest: int | None) -> bool:
+    """Whether the client delivered in a later poll what it was served, or keeps the last rows."""
+    pages = [(n, step) for n, step in enumerate(case.history) if isinstance(step, Exchange)]
+    for number, page in pages:
+        for event_id in page.event_ids:
+            places = [
+                place
+                for place, step in enumerate(case.history)
+                if isinstance(step, Delivered) and step.event_id == event_id
+            ]
+            if places and poll_at(case, places[0]) > poll_at(case, number):
+                return True
+    last = [page.event_ids for _, page in pages if page.event_ids][-1:]
+    rows = [event_of(case, event_id) for ids in last for event_id in ids]
+    kept = [row.recorded_at for row in rows if row is not None and row.recorded_at is not None]
+    return any(newest is None or stamp > newest for stamp in kept)
 
 
 def repeats_excused(case: Case, event_id: EventId) -> int:
