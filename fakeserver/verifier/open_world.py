@@ -21,7 +21,7 @@ from fakeserver.verifier.failures import is_failure
 
 
 class Missing(msgspec.Struct, frozen=True, kw_only=True):
-    """Events in scope, visible at the last request for rows and never delivered.
+    """Events in scope, visible at the last request and never delivered.
 
     `owed` were to be read in some poll, `held_back` may be waiting in the client until nothing
     earlier can appear, and `undecided` had no chance yet.
@@ -97,10 +97,11 @@ class Frontier(msgspec.Struct, frozen=True, kw_only=True):
 
 def missing(evidence: Evidence) -> Missing:
     """Sort the events that were not delivered by what an open world shows about them."""
-    asked = [place for place in evidence.exchanges if _asks_for_rows(evidence, place)]
-    if not asked:
+    if not evidence.exchanges:
         return Missing()
-    last = evidence.exchange(asked[-1]).at
+    asked = [place for place in evidence.exchanges if _asks_for_rows(evidence, place)]
+    # Who never asked for rows had no chance of any, and is not certified for that.
+    last = evidence.exchange((asked or evidence.exchanges)[-1]).at
     frontier = _frontier(evidence)
     chances = [chance for poll in reversed(evidence.polls) for chance in _chance(evidence, poll)]
     found: dict[str, list[LoggedEvent]] = {"owed": [], "held_back": [], "undecided": []}

@@ -1,8 +1,10 @@
 """HEAD brings no rows: neither to the client, nor in the history, nor as evidence."""
 
+from itertools import chain
+
 from fakeserver.app import FakeServer
 from fakeserver.doors import requests_session
-from fakeserver.history import Exchange, PollEnded, PollStarted
+from fakeserver.history import AnyStep, Exchange, PollEnded, PollStarted
 from fakeserver.verifier.judge import judge
 from tests.verdict.worlds import event, world
 
@@ -21,11 +23,23 @@ def test_the_history_tells_what_arrived():
     assert (asked("HEAD").event_ids, asked("HEAD").is_sound) == ((), False)
 
 
-def test_who_only_looked_at_heads_was_served_nothing():
-    steps = (
-        PollStarted(at=10_000, poll=1),
-        Exchange(at=10_000, method="HEAD", target="/com/events.json?limit=5", status=200),
-        PollEnded(at=10_000, poll=1, ending="returned"),
+def only_looked(number: int, at: int) -> tuple[AnyStep, ...]:
+    return (
+        PollStarted(at=at, poll=number),
+        Exchange(at=at, method="HEAD", target="/com/events.json?limit=5", status=200),
+        PollEnded(at=at, poll=number, ending="returned"),
     )
-    verdict = judge(world([event(1, 0)], polls=(), calm_from=0), steps)
+
+
+def test_who_only_looked_at_heads_was_served_nothing():
+    scenario = world([event(1, 0)])
+    polls = (only_looked(n, poll.starts_at) for n, poll in enumerate(scenario.polls, start=1))
+    verdict = judge(scenario, tuple(chain.from_iterable(polls)))
     assert [(f.rule, f.cause) for f in verdict.findings] == [("LOST", "never-asked")]
+
+
+def test_in_an_open_world_who_only_looked_at_heads_is_neither_accused_nor_certified():
+    events = [event(1, 0), event(2, 1), event(3, 2)]  # more than a page: a backlog
+    verdict = judge(world(events, polls=(), calm_from=0), only_looked(1, 100_000))
+    assert verdict.exercised == {"backlog": 1}
+    assert (verdict.outcome, verdict.counted) == ("inconclusive", {"undecided": 3})
