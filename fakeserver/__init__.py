@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fakeserver.scenario import LoggedEvent, Scenario
     from fakeserver.verifier.feed import Feed
     from fakeserver.verifier.judge import judge
+    from fakeserver.verifier.margins.measure import measure_margins
     from fakeserver.verifier.promise import Promise
     from fakeserver.verifier.search import verify
     from fakeserver.verifier.verdict import Verdict
@@ -33,6 +34,7 @@ _HOMES = {
     "Verdict": "fakeserver.verifier.verdict",
     "generate_scenario": "fakeserver.generate",
     "judge": "fakeserver.verifier.judge",
+    "measure_margins": "fakeserver.verifier.margins.measure",
     "verify": "fakeserver.verifier.search",
 }
 
@@ -48,6 +50,7 @@ __all__ = [
     "Verdict",
     "generate_scenario",
     "judge",
+    "measure_margins",
     "verify",
 ]
 

@@ -48,7 +48,9 @@ class Switch(msgspec.Struct, frozen=True, kw_only=True):
 
     `default` is the answer by the best evidence, `documented` all answers that the document
     allows, `beyond` those that it does not; `origins` says of each where it comes from. `source`
-    tells the whole story in a sentence; `about` asks the question in another.
+    tells the whole story in a sentence; `about` asks the question in another. Where `whole_from`
+    is a number, a scenario may have any whole number from there on as well, though no profile
+    picks one: that is for measuring how far a client stands.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Switch(msgspec.Struct, frozen=True, kw_only=True):
     beyond: tuple[SwitchValue, ...] = ()
     origins: Mapping[SwitchValue, Origin]
     source: str
+    whole_from: int | None = None
 
     @property
     def values(self) -> tuple[SwitchValue, ...]:
@@ -68,6 +71,12 @@ class Switch(msgspec.Struct, frozen=True, kw_only=True):
     def invented(self) -> tuple[SwitchValue, ...]:
         """The values that stand in no document at all."""
         return tuple(value for value in self.values if self.origins[value].kind == "invented")
+
+    def takes(self, value: object) -> bool:
+        """Whether a scenario may have `value`; ``True`` is not ``1``."""
+        if any(value is v or (value == v and type(value) is type(v)) for v in self.values):
+            return True
+        return self.whole_from is not None and type(value) is int and value >= self.whole_from
 
     def allowed(self, values: Values) -> tuple[SwitchValue, ...]:
         """Return the default alone, the documented values, or every one; the default first."""
@@ -157,7 +166,9 @@ def check_settings(switches: Iterable[Switch], settings: Mapping[str, SwitchValu
             raise ProfileError(
                 f"no switch is called {name!r}; known are {', '.join(sorted(known))}"
             )
-        values = known[name].values
-        if not any(value is v or (value == v and type(value) is type(v)) for v in values):
-            allowed = ", ".join(map(repr, values))
+        switch = known[name]
+        if not switch.takes(value):
+            allowed = ", ".join(map(repr, switch.values))
+            if switch.whole_from is not None:
+                allowed += f", or any whole number from {switch.whole_from} on"
             raise ProfileError(f"switch {name!r} can't be {value!r}; it takes {allowed}")

@@ -20,6 +20,8 @@ WIDTH_MIN, WIDTH_MAX = 60, 100
 COLOURS = {"BROKEN": "red", "KEPT": "green", "INCONCLUSIVE": "yellow"}
 PROGRESS_EVERY = 10
 """Worlds between two signs of life on a terminal."""
+MARGINS_SECONDS = 120.0
+"""The margins of a usual client take a few seconds; whoever has a slow one may give more."""
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -100,6 +102,10 @@ class Interrupt:
         )
 
 
+def _shows_progress() -> bool:
+    return is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+
+
 class Progress:
     """Called after each world: shows on a terminal that work goes on, and says when to stop."""
 
@@ -107,13 +113,38 @@ class Progress:
         self._examples = examples
         self._end = None if seconds is None else time.monotonic() + seconds
         self._interrupt = interrupt
-        self._shows = is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+        self._shows = _shows_progress()
 
     def __call__(self, done: int, _hazards: object) -> bool:
         """Return whether to go on after `done` worlds."""
         if self._shows and done % PROGRESS_EVERY == 0:
             click.echo(f"\r  {done} of {self._examples} worlds", nl=False, err=True)
         return not self._interrupt.happened and (self._end is None or time.monotonic() < self._end)
+
+    def clear(self) -> None:
+        """Wipe what was shown: the report follows."""
+        if self._shows:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+
+class MarginsProgress:
+    """Called before each world of the margins, as `Progress` is after each of the search.
+
+    `seconds` is a budget of its own; without one it is `MARGINS_SECONDS`.
+    """
+
+    def __init__(self, seconds: float | None, interrupt: Interrupt) -> None:
+        self._end = time.monotonic() + (seconds or MARGINS_SECONDS)
+        self._interrupt = interrupt
+        self._shows = _shows_progress()
+        self._done = 0
+
+    def __call__(self, axis: str, _runs: int) -> bool:
+        """Return whether to go on with the next world."""
+        self._done += 1
+        if self._shows and self._done % PROGRESS_EVERY == 0:
+            click.echo(f"\r\x1b[K  margins: {axis}, world {self._done}", nl=False, err=True)
+        return not self._interrupt.happened and time.monotonic() < self._end
 
     def clear(self) -> None:
         """Wipe what was shown: the report follows."""

@@ -105,6 +105,8 @@ def _switch_text(dialect: Dialect, switch: Switch) -> str:
         lines.append(f"    from     {switch.origins[value]}")
         allowed = ", ".join(profiles) or f"no profile; serve --set {switch.name}={value} pins it"
         lines.append(f"    allowed  {allowed}")
+    if switch.whole_from is not None:
+        lines.append(f"  value    any whole number from {switch.whole_from} on, where it is pinned")
     return "\n".join(lines) + "\n"
 
 

@@ -22,6 +22,7 @@ RuleName = Literal[
     "CRASHED",
     "ILLEGAL_REQUEST",
 ]
+MarginAxis = Literal["late_by_ms", "ties", "appends_per_request", "limit_max"]
 EXIT_STATUS: dict[Outcome, int] = {"kept": 0, "broken": 1, "inconclusive": 3}
 """Exit status of the command line; 2 is a usage error."""
 
@@ -56,6 +57,37 @@ class Requests(msgspec.Struct, frozen=True, kw_only=True):
         return round(self.count / self.lower_bound, 2) if self.lower_bound else None
 
 
+class Margin(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a client stands on one axis, in worlds where everything else is calm.
+
+    Information, never an accusation: what lies beyond the promise was never promised. `passes_at`
+    is the hardest value at which the promise (with the lateness widened to it) held in all worlds,
+    `fails_at` the mildest at which it did not in one; either is None where there is no such value.
+    `ended` says why nothing beyond was tried: a ``break``; all that there is was ``tried``; harder
+    values are impossible for every client because of the ``api``; or it was left ``unfinished``,
+    and then the two may lie apart. `end` is the hardest value of the axis, and `why` says why it
+    is. `stands_again` lists values that stood beyond `fails_at`: harder was not always harder.
+    `rule` and `cause` are those of the break, `scenario` the world that shows it, to be judged
+    under `promise`. `runs` counts the worlds, `page_size` is what the client was told (rows).
+    """
+
+    axis: MarginAxis
+    unit: Literal["ms", "events", "rows"]
+    passes_at: int | None = None
+    fails_at: int | None = None
+    ended: Literal["break", "tried", "api", "unfinished"]
+    end: int
+    why: str
+    stands_again: tuple[int, ...] = ()
+    rule: RuleName | None = None
+    cause: str | None = None
+    scenario: Scenario | None = None
+    promise: Promise | None = None
+    runs: int = 0
+    page_size: int
+    replay: str | None = None
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What the judge found, over one world or many.
 
@@ -64,7 +96,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     hazard, the worlds in which it came up; `not_exercised` lists those that could have and did not.
     `shrunk_from` is the number of events in the world as first found, `found_at` its number (from
     0, as in ``fakeserver scenario --example``).
-    `notes` say what is worth knowing and no accusation; `counted` holds their numbers.
+    `notes` say what is worth knowing and no accusation; `counted` holds their numbers. `margins`
+    are empty unless they were measured.
     """
 
     outcome: Outcome
@@ -85,6 +118,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     found_at: int | None = None
     client: str | None = None
     replay: str | None = None
+    margins: tuple[Margin, ...] = ()
 
     @property
     def exit_status(self) -> int:

@@ -77,6 +77,13 @@ def slow(feed):
     right(feed)
 
 
+def slow_when_measured(feed):
+    if feed.page_size == 50:  # as no drawn world suggests
+        open("started", "w").close()
+        time.sleep(0.05)
+    right(feed)
+
+
 def deaf(feed):
     open("started", "w").close()
     while True:
@@ -362,6 +369,50 @@ def test_a_folder_that_can_not_be_written_costs_no_verdict(tmp_path):
     done = fakeserver("verify", "--dialect", "haravan", "clients.py:wrong", cwd=tmp_path)
     assert done.returncode == 1
     assert "the counter-example could not be written to" in " ".join(done.stdout.split())
+
+
+# Margins
+
+
+def test_margins_follow_a_kept_promise_and_each_break_replays(tmp_path):
+    (tmp_path / "clients.py").write_text(CLIENTS)
+    options = ("--late-by-max", "0s", "--examples", "20", "--margins", "--json", "-")
+    done = fakeserver("verify", "--dialect", "haravan", *options, "clients.py:wrong", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    verdict = json.loads(done.stdout)
+    assert list(verdict) == [*KEYS, "margins"]
+    assert list(verdict["margins"]) == ["late_by_ms", "ties", "appends_per_request", "limit_max"]
+    late = verdict["margins"]["late_by_ms"]
+    assert (late["unit"], late["passes_at"], late["fails_at"]) == ("ms", 0, 1)
+    assert late["replay"].startswith("fakeserver replay --late-by-max 1ms .fakeserver/margin-late-")
+    again = fakeserver(*late["replay"].split()[1:], "--json", "-", cwd=tmp_path)
+    (finding,) = json.loads(again.stdout)["findings"]
+    assert (again.returncode, finding["rule"], finding["cause"]) == (1, "LOST", "never-asked")
+
+
+def test_margins_of_a_broken_promise_are_not_measured(folder):
+    done = fakeserver("verify", "--dialect", "haravan", "--margins", "clients.py:wrong", cwd=folder)
+    assert done.returncode == 1
+    assert "margins are measured of a promise that is kept" in " ".join(done.stdout.split())
+    assert "  Margins" not in done.stdout
+
+
+def test_margins_have_a_budget(folder):
+    arguments = ("--examples", "5", "--margins", "--seconds", "0.000001", "clients.py:right")
+    done = fakeserver("verify", "--dialect", "haravan", *arguments, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "  Margins  lateness: not measured\n" in done.stdout
+
+
+def test_ctrl_c_leaves_the_verdict_and_the_margins_so_far(folder):
+    arguments = (*VERIFY, "--examples", "5", "--margins", "clients.py:slow_when_measured")
+    with started(*arguments, cwd=folder) as process:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert out.startswith("KEPT")
+    assert "the server's cap: not measured" in out
+    assert "Traceback" not in err
 
 
 # Other commands

@@ -57,7 +57,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "verifier.runner",
         ),
     ),
-    (("verifier.shrink", "verifier.search"),),
+    (("verifier.shrink", "verifier.search"), ("verifier.margins", "verifier.margins.*")),
     (("serving", "serving.*"),),
     (("tour", "cli", "cli.*", "pytest_plugin", "__init__", "__main__"),),
 )

@@ -108,6 +108,7 @@ PAGING: tuple[Switch, ...] = (
         documented=(50, 250, None, 5),
         origins={50: EVENTS_SEEN, 250: ANCESTOR, None: PAGE, 5: INVENTED},
         source=f"{LIVE}: 50, in silence; {SISTER}: 250; {SILENT}, so none is possible too",
+        whole_from=1,
     ),
     Switch(
         name="limit_over_max",

@@ -148,6 +148,7 @@ SWITCHES: tuple[Switch, ...] = (
         beyond=(5,),
         origins={None: PAGE, 100: INVENTED, 5: INVENTED},
         source=f"{SILENT}; 100 is the document's own page size",
+        whole_from=1,
     ),
     Switch(
         name="limit_over_max",

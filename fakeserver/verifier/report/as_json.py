@@ -10,14 +10,17 @@ import msgspec
 from fakeserver.dialects import base
 
 if TYPE_CHECKING:
-    from fakeserver.verifier.verdict import Verdict
+    from fakeserver.verifier.verdict import Margin, Verdict
 
 
 TOKEN = base.TOKEN.encode()
 
 
 def verdict_json(verdict: Verdict) -> bytes:
-    """Return the verdict as indented JSON; scenario and history are objects, or null."""
+    """Return the verdict as indented JSON; scenario and history are objects, or null.
+
+    Margins are there only where they were measured.
+    """
     value: dict[str, Any] = {
         "outcome": verdict.outcome,
         "dialect": verdict.dialect,
@@ -40,8 +43,16 @@ def verdict_json(verdict: Verdict) -> bytes:
         "history": verdict.history,
         "replay": verdict.replay,
     }
+    if verdict.margins:
+        value["margins"] = {margin.axis: _margin(margin) for margin in verdict.margins}
     # What a client sent or saved is in the history, and so may be the token.
     return msgspec.json.format(_encode(value).replace(TOKEN, b"<token>"), indent=2) + b"\n"
+
+
+def _margin(margin: Margin) -> dict[str, Any]:
+    """All but the world, which `replay` names."""
+    shown = (name for name in margin.__struct_fields__ if name not in ("axis", "scenario"))
+    return {name: getattr(margin, name) for name in shown}
 
 
 def _encode(value: dict[str, Any]) -> bytes:

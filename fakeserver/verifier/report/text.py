@@ -25,6 +25,7 @@ from fakeserver.scenario import EventId, LoggedEvent, Scenario
 from fakeserver.verifier.evidence import Evidence, PollView
 from fakeserver.verifier.failures import failure, remark
 from fakeserver.verifier.hazards import exercised
+from fakeserver.verifier.report.margins import labelled_margins
 
 if TYPE_CHECKING:
     from fakeserver.verifier.verdict import Finding, Verdict
@@ -59,8 +60,10 @@ def verdict_text(verdict: Verdict, *, width: int = 100) -> str:
         lines += _paragraph("Hazards", _hazards(verdict), width)
     if verdict.notes:
         lines += _paragraph("Notes", "; ".join(verdict.notes) + ".", width)
-    if verdict.replay:
-        lines += [f"  {'Replay':<{LABEL_WIDTH}}{verdict.replay}"]
+    for label, sentence in labelled_margins(verdict.margins):
+        lines += _paragraph(label, sentence, width)
+    for command in (verdict.replay, *(margin.replay for margin in verdict.margins)):
+        lines += [f"  {'Replay':<{LABEL_WIDTH}}{command}"] if command else []
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 

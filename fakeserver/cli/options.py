@@ -1,0 +1,145 @@
+"""Options that several commands share, and promises to and from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from fakeserver.cli.terminal import Duration, HazardList, check_writable, span
+from fakeserver.dialects import DIALECTS
+from fakeserver.verifier.promise import Promise
+from fakeserver.verifier.search import EXAMPLES_DEFAULT, EXAMPLES_MAX
+
+
+def dialect_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that says which API it is about."""
+    return click.option(
+        "--dialect", type=click.Choice(DIALECTS), required=True, help="Which API to fake."
+    )(command)
+
+
+def profile_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that says which answers the API may give."""
+    return click.option(
+        "--profile", default="default", show_default=True, help="Which answers the API may give."
+    )(command)
+
+
+def promise_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what the client promises."""
+    options = (
+        click.option(
+            "--delivery",
+            type=click.Choice(["at-least-once", "effectively-once", "exactly-once"]),
+            default="effectively-once",
+            show_default=True,
+            help="Repeats: allowed; allowed of what a crash left unsaved; never.",
+        ),
+        click.option(
+            "--order",
+            type=click.Choice(["none", "recorded", "id"]),
+            default="none",
+            show_default=True,
+            help="The order in which events are delivered.",
+        ),
+        click.option(
+            "--mode",
+            type=click.Choice(["incremental", "snapshot"]),
+            default="incremental",
+            show_default=True,
+            help="Each event once, or all of them at every poll (snapshot: not judged yet).",
+        ),
+        click.option(
+            "--late-by-max",
+            type=Duration(),
+            help="Lateness to stand, such as 5m. Default: what the profile documents.",
+        ),
+        click.option(
+            "--delay-max",
+            type=Duration(),
+            help="Longest time from visible to delivered (not judged yet).",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which worlds are tried, and how many."""
+    options = (
+        click.option(
+            "--examples",
+            type=click.IntRange(1, EXAMPLES_MAX),
+            default=EXAMPLES_DEFAULT,
+            show_default=True,
+            help="Worlds to try at most.",
+        ),
+        click.option(
+            "--seconds",
+            type=click.FloatRange(0, min_open=True),
+            help="Stop trying after so many seconds.",
+        ),
+        click.option(
+            "--seed", type=int, default=0, show_default=True, help="Which worlds to draw."
+        ),
+        click.option(
+            "--only", type=HazardList(), help="Plant only these hazards (names with commas)."
+        ),
+        click.option(
+            "--without",
+            type=HazardList(),
+            default=(),
+            help="Plant all hazards but these. Not planted, lateness, ties, crashes, restarts and "
+            "outages never come up; others may, by chance.",
+        ),
+        click.option(
+            "--page-size", type=click.IntRange(1), help="The page size that the client is told."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def promise_of(options: dict[str, Any]) -> Promise:
+    """Return the promise that the options of a command name. Raises `UsageError`."""
+    return Promise(
+        delivery=options["delivery"],
+        order=options["order"],
+        mode=options["mode"],
+        late_by_ms_max=options["late_by_max"],
+        delay_ms_max=options["delay_max"],
+    )
+
+
+json_option = click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, writable=True, allow_dash=True),
+    callback=check_writable,
+    help="Write the verdict as JSON; - is stdout.",
+)
+
+margins_option = click.option(
+    "--margins",
+    is_flag=True,
+    help="Where the promise is kept, measure how much lateness, ties, appends and how small a cap "
+    "the client stands; --seconds bounds this on its own.",
+)
+
+
+def as_options(promise: Promise) -> list[str]:
+    """Return the options that say the same; what is the default is left out."""
+    said = {
+        "--delivery": promise.delivery,
+        "--order": promise.order,
+        "--mode": promise.mode,
+        "--late-by-max": span(promise.late_by_ms_max),
+        "--delay-max": span(promise.delay_ms_max),
+    }
+    usual = {"--delivery": "effectively-once", "--order": "none", "--mode": "incremental"}
+    chosen = [(name, text) for name, text in said.items() if text not in (None, usual.get(name))]
+    return [word for name, text in chosen for word in (name, str(text))]

@@ -1,0 +1,1 @@
+"""How far a client stands: four axes, worlds for each, the boundary found by bisection."""
