@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 
 import msgspec
 
@@ -21,6 +21,7 @@ from fakeserver.verifier.judge import judge, notes
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import Doorkeeper, doorkeeper, run
 from fakeserver.verifier.shrink import shrink
+from fakeserver.verifier.untried import untried
 from fakeserver.verifier.verdict import Requests, Verdict
 from fakeserver.verifier.watchdog import POLL_SECONDS_MAX
 
@@ -55,7 +56,8 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     chance all the same (`drawing.plan.HAZARD_ODDS`). A poll that takes
     more than `poll_seconds_max` of real time is ended. The verdict is
     ``broken`` with the first world that breaks `promise`, shrunk; ``inconclusive`` when no hazard
-    came up or Ctrl-C ended the search; else ``kept``, for as many worlds as `progress` let it try.
+    came up, none of a part of the promise, or Ctrl-C ended the search; else ``kept``, for as many
+    worlds as `progress` let it try.
     Raises `UsageError` and `ProfileError` for arguments that do not fit, and `HarnessError` for a
     slip of ours.
 
@@ -236,14 +238,13 @@ class _Search:
         )
 
     def _summary(self, done: int, doubt: str | None = None) -> Verdict:
-        if not self._exercised and doubt is None:
-            doubt = "no hazard came up, so nothing was proved"
+        doubts = [doubt] if doubt else list(self._doubts(done))
         return Verdict(
-            outcome="kept" if doubt is None else "inconclusive",
+            outcome="inconclusive" if doubts else "kept",
             dialect=self._profile.dialect,
             profile=self._profile.name,
             promise=self._promise,
-            notes=(*((doubt,) if doubt else ()), *notes(self._counted)),
+            notes=(*doubts, *notes(self._counted)),
             counted=dict(self._counted),
             seed=self._seed,
             examples=done,
@@ -251,6 +252,16 @@ class _Search:
             not_exercised=self._missed(),
             requests=Requests(count=self._requests[0], lower_bound=self._requests[1]),
         )
+
+    def _doubts(self, done: int) -> Iterator[str]:
+        """Say why worlds in which nothing was broken do not prove the promise."""
+        if not self._exercised:
+            yield "no hazard came up, so nothing was proved"
+            return
+        late = _late_by_ms_max(self._profile, self._promise)
+        for part in untried(self._promise, late, met=self._exercised, missed=self._missed()):
+            worlds = "1 world" if done == 1 else f"{done} worlds"
+            yield f"in {worlds} {part}"
 
     def _missed(self) -> tuple[str, ...]:
         """Hazards that could have come up and did not."""

@@ -398,14 +398,14 @@ def test_margins_of_a_broken_promise_are_not_measured(folder):
 
 
 def test_margins_have_a_budget(folder):
-    arguments = ("--examples", "5", "--margins", "--seconds", "0.000001", "clients.py:right")
+    arguments = ("--examples", "40", "--margins", "--seconds", "0.000001", "clients.py:right")
     done = fakeserver("verify", "--dialect", "haravan", *arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "  Margins  lateness: not measured\n" in done.stdout
 
 
 def test_ctrl_c_leaves_the_verdict_and_the_margins_so_far(folder):
-    arguments = (*VERIFY, "--examples", "5", "--margins", "clients.py:slow_when_measured")
+    arguments = (*VERIFY, "--examples", "40", "--margins", "clients.py:slow_when_measured")
     with started(*arguments, cwd=folder) as process:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)

@@ -169,7 +169,7 @@ from hypothesis import strategies as st
 @given(seed=st.integers(0, 9))
 def test_worlds(fake_server_factory, verify_client, seed):
     assert fake_server_factory(seed=seed).history == ()
-    assert verify_client(right, dialect="haravan", seed=seed, examples=5).outcome == "kept"
+    assert verify_client(right, dialect="haravan", seed=seed, examples=40).outcome == "kept"
 """
     )
     pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)

@@ -39,6 +39,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "verifier.hazards",
             "verifier.verdict",
             "verifier.judge",
+            "verifier.untried",
             "verifier.report",
             "verifier.report.*",
             "verifier.explain",

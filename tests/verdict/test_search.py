@@ -14,6 +14,7 @@ from fakeserver.verifier import search
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import run
 from fakeserver.verifier.search import verify
+from fakeserver.verifier.untried import untried
 
 from .worlds import by_id, get
 
@@ -37,7 +38,7 @@ def test_the_same_seed_gives_the_same_verdict(dialect):
 
 
 def test_another_seed_draws_other_worlds():
-    first, second = (found(by_id, promise=PROMPT, seed=seed, examples=5) for seed in (1, 2))
+    first, second = (found(by_id, promise=PROMPT, seed=seed, examples=20) for seed in (1, 2))
     assert (first.outcome, second.outcome) == ("kept", "kept")
     assert first.requests != second.requests
 
@@ -179,6 +180,41 @@ def test_nothing_exercised_proves_nothing(monkeypatch):
     assert verdict.notes == ("no hazard came up, so nothing was proved",)
     with pytest.raises(ContractBroken, match="INCONCLUSIVE"):
         verdict.check()
+
+
+def test_a_promise_whose_hazards_never_came_up_is_not_kept_yet(monkeypatch):
+    """Ties came up, but nobody was late and nobody was killed."""
+    monkeypatch.setattr(search, "generate_scenario", lambda **_: tied())
+    verdict = found(by_id, examples=2)
+    assert verdict.exercised["tie-at-page-edge"] == 2
+    assert (verdict.outcome, verdict.exit_status) == ("inconclusive", 3)
+    late, stopped = verdict.notes
+    assert late.startswith("in 2 worlds no event was late when the client asked")
+    assert stopped.startswith("in 2 worlds the client was never stopped")
+    assert verdict.text().startswith(
+        "INCONCLUSIVE  not all was tried; the promise held in 2 worlds"
+    )
+
+
+def test_what_is_ruled_out_need_not_be_tried(monkeypatch):
+    monkeypatch.setattr(search, "generate_scenario", lambda **_: tied())
+    crashes = ["crash-before-save", "crash-after-save", "restart"]
+    assert found(by_id, promise=PROMPT, without=crashes, examples=2).outcome == "kept"
+    assert found(by_id, promise=PROMPT, examples=2).outcome == "inconclusive"
+
+
+def test_the_promised_order_must_be_tried():
+    promise = Promise(order="recorded", late_by_ms_max=0)
+    says = list(untried(promise, 0, met=["restart"], missed=["tie-at-page-edge"]))
+    assert [text.rpartition(": ")[2] for text in says] == ["the promised order was not tried"]
+    assert list(untried(promise, 0, met=["restart", "order-flip"], missed=["late-visible"])) == []
+    assert list(untried(PROMPT, 0, met=["restart"], missed=["tie-at-page-edge"])) == []
+
+
+def tied():
+    from .worlds import event, world
+
+    return world([event(2, 1), event(3, 1), event(4, 1)], page_size=2)
 
 
 def quiet():

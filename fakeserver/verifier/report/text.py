@@ -94,7 +94,7 @@ def _headline(verdict: Verdict, width: int) -> Iterator[str]:
     elif verdict.outcome == "kept":
         left = f"KEPT  the promise held in {_worlds(verdict)}"
     elif verdict.exercised and verdict.examples:
-        left = f"INCONCLUSIVE  not finished; the promise held in {_worlds(verdict)} so far"
+        left = f"INCONCLUSIVE  not all was tried; the promise held in {_worlds(verdict)} so far"
     else:
         left = "INCONCLUSIVE  nothing was proved"
     parts = [verdict.dialect, f"profile {verdict.profile}", verdict.promise.delivery]
