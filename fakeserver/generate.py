@@ -15,7 +15,7 @@ from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import Dialect, Settings
 from fakeserver.drawing.moments import draw_lateness, draw_stamps, make_late
 from fakeserver.drawing.plan import draw_plan
-from fakeserver.drawing.polls import draw_polls
+from fakeserver.drawing.polls import draw_kills_at_requests, draw_polls
 from fakeserver.errors import UsageError
 from fakeserver.oddities import made_odd, transient_faults
 from fakeserver.profile import Profile, SwitchValue
@@ -93,6 +93,7 @@ def draw_scenario(
         events = make_late(random, plan, events)
     events = made_odd(random, settings, events, plan.hidden_ms_max)
     polls, calm_from = draw_polls(random, plan, events)
+    polls = transient_faults(random, settings, polls, calm_from)
     return Scenario(
         dialect=dialect.name,
         profile=profile.name,
@@ -102,7 +103,7 @@ def draw_scenario(
         page_size=plan.page_size,
         late_by_ms_max=plan.late_by_ms_max,
         events=events,
-        polls=transient_faults(random, settings, polls, calm_from),
+        polls=draw_kills_at_requests(random, polls),
         calm_from=calm_from,
     )
 

@@ -35,7 +35,16 @@ holds events back for up to an hour is slow, not wrong."""
 DETAIL_LINES_MAX = 5
 """A contradiction is shown with its first few culprits; the rest is counted."""
 
-CrashPoint = Literal["before-deliver", "after-deliver", "before-save", "after-save"]
+CrashPoint = Literal[
+    "before-request",
+    "after-request",
+    "before-deliver",
+    "after-deliver",
+    "before-save",
+    "after-save",
+    "before-commit",
+    "after-commit",
+]
 
 
 class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,7 +67,12 @@ class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Crash(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Kill the client at the `nth` (from 1) deliver or save of a poll, before or after it."""
+    """Kill the client at the `nth` (from 1) step of a kind in a poll, before or after it.
+
+    After a request means that the server has answered and the client has not heard it. A commit is
+    a save as well, and counts as both: ``before-save`` stops whoever makes a checkpoint durable,
+    ``before-commit`` only who does it together with a delivery.
+    """
 
     point: CrashPoint
     nth: int = 1

@@ -15,7 +15,7 @@ from fakeserver.cache import Cache
 from fakeserver.clock import INSTANT_MAX, INSTANT_MIN, Instant, SimulatedClock
 from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import Answer, Ask, Refused
-from fakeserver.errors import ScenarioError
+from fakeserver.errors import RunStopped, ScenarioError
 from fakeserver.fault import Fault
 from fakeserver.history import AnyStep, Exchange, History
 from fakeserver.log import EventLog
@@ -40,8 +40,9 @@ class World:
     newest `steps_max` are kept (default: all), and `steps_dropped` counts the others.
 
     Safe to use from several threads: what happens happens one after the other. `before_ask`, where
-    set, is called ahead of every request and may raise `RunStopped` to end the client. `on_record`,
-    where set, is called with the number (from 1) of each step and the step, under the lock, before
+    set, is called ahead of every request and may raise `RunStopped` to end the client; `after_ask`
+    is called when the answer is there and not sent yet, and may do the same. `on_record`, where
+    set, is called with the number (from 1) of each step and the step, under the lock, before
     anybody sees it; and again for a step that is corrected.
     """
 
@@ -60,6 +61,7 @@ class World:
         self.settings = self.dialect.settings(scenario.settings)
         self.log = EventLog(scenario.events)
         self.before_ask: Callable[[], None] | None = None
+        self.after_ask: Callable[[], None] | None = None
         self.on_record: Callable[[int, AnyStep], None] | None = None
         self._clock = SimulatedClock(scenario.starts_at) if clock is None else clock
         self._joined_until = scenario.starts_at
@@ -206,7 +208,8 @@ class World:
 
         `timeout_ms` is how long its client waits, None for ever; `may_leave` says that this turns
         out only while it waits (`wait_over`). Returns what becomes of the request and the step that
-        was recorded. Raises what `before_ask` raises, and then nothing is recorded.
+        was recorded. Raises what `before_ask` raises, and then nothing is recorded; and what
+        `after_ask` raises, and then the step says that no answer arrived.
         """
         with self._lock:
             if self.before_ask is not None:
@@ -224,9 +227,21 @@ class World:
             exchange = exchange_of(ask, at, outcome)
             self.record(exchange)
             self._clock.spend(self.scenario.request_ms + outcome.wait_ms)
+            self._let_arrive(ask, outcome, exchange)
             if self._bucket is not None:
                 outcome = with_header(outcome, self._bucket.header(at))
             return outcome, exchange
+
+    def _let_arrive(self, ask: Ask, outcome: Outcome, exchange: Exchange) -> None:
+        """Give `after_ask` its chance to end the client before it hears the answer."""
+        if self.after_ask is None:
+            return
+        try:
+            self.after_ask()
+        except RunStopped:
+            unheard = Outcome(answer=outcome.answer, as_of=exchange.at, ending="dropped")
+            self._correct(exchange, exchange_of(ask, exchange.at, unheard))
+            raise
 
     def wait_over(
         self, ask: Ask, outcome: Outcome, exchange: Exchange, *, has_left: bool
@@ -241,15 +256,19 @@ class World:
                 return outcome, exchange
             outcome = replace(outcome, ending="timed-out")
             lost = exchange_of(ask, exchange.at, outcome)
-            for place in range(len(self._steps) - 1, -1, -1):
-                if self._steps[place] is exchange:
-                    self._steps[place] = lost
-                    if self.on_record is not None:
-                        self.on_record(self.steps_dropped + place + 1, lost)
-                    break
-            if self._last_exchange is exchange:
-                self._last_exchange = lost
+            self._correct(exchange, lost)
             return outcome, lost
+
+    def _correct(self, exchange: Exchange, corrected: Exchange) -> None:
+        """Put another step in the place of `exchange`, if the history still has it."""
+        for place in range(len(self._steps) - 1, -1, -1):
+            if self._steps[place] is exchange:
+                self._steps[place] = corrected
+                if self.on_record is not None:
+                    self.on_record(self.steps_dropped + place + 1, corrected)
+                break
+        if self._last_exchange is exchange:
+            self._last_exchange = corrected
 
     def _answer(self, ask: Ask, at: Instant, as_of: Instant) -> Answer:
         """Answer a request that came at `at` from the log as of an instant, or say: too many."""

@@ -9,8 +9,8 @@ from selectors import EVENT_READ, DefaultSelector
 from threading import Condition, Event, Thread
 from typing import TYPE_CHECKING, Any
 
-from fakeserver.app import HOLD
-from fakeserver.errors import HarnessError, RunStopped
+from fakeserver.app import HOLD, ConnectionDropped
+from fakeserver.errors import ClientKilled, HarnessError, RunStopped
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -53,6 +53,8 @@ class LiveServer:
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
         try:
             return self.app(environ, start_response)
+        except ClientKilled as killed:  # nothing is sent to the dead
+            raise ConnectionDropped("the connection died with its client") from killed
         except RunStopped:
             # The client learns of it at its next call of the feed; here is only a thread.
             status = "503 Service Unavailable"

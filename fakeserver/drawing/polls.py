@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from random import Random
 
+import msgspec
+
 from fakeserver.clock import SECOND_MS
 from fakeserver.drawing.plan import GAPS_MS, Plan
 from fakeserver.scenario import PATIENCE_MS, Crash, CrashPoint, LoggedEvent, Poll
@@ -13,6 +15,10 @@ CRASH_POINTS: Mapping[str, tuple[CrashPoint, ...]] = {
     "crash-before-save": ("before-save", "before-deliver", "after-deliver"),
     "crash-after-save": ("after-save",),
 }
+"""A commit is a save too: who commits is killed there at the points of a save."""
+REQUEST_POINTS: tuple[CrashPoint, ...] = ("before-request", "after-request")
+REQUEST_SHARE = 0.35
+"""Of the kills short of a save; more of them would leave too few between deliver and save."""
 
 
 def draw_polls(
@@ -35,6 +41,21 @@ def draw_polls(
     calm_at = max(after_walk, visible, plan.storm[-1] + gap) + SECOND_MS
     calm = (calm_at, calm_at + gap, calm_at + gap + max(PATIENCE_MS, plan.late_by_ms_max))
     return (*storm, *(Poll(starts_at=start) for start in calm)), len(storm)
+
+
+def draw_kills_at_requests(random: Random, polls: tuple[Poll, ...]) -> tuple[Poll, ...]:
+    """Move some of the kills that come short of a save to a request.
+
+    Drawn when all else of a world is, so that it is the same world with and without them.
+    """
+    changed = list(polls)
+    for place, poll in enumerate(polls):
+        if poll.crash is None or poll.crash.point not in CRASH_POINTS["crash-before-save"]:
+            continue
+        if random.random() < REQUEST_SHARE:
+            crash = Crash(point=random.choice(REQUEST_POINTS), nth=poll.crash.nth)
+            changed[place] = msgspec.structs.replace(poll, crash=crash)
+    return tuple(changed)
 
 
 def _draw_crashes(random: Random, plan: Plan) -> dict[int, Crash]:

@@ -12,6 +12,7 @@ from fakeserver.query import ID, RECORDED_AT, Query, value_of
 from fakeserver.scenario import LoggedEvent
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.failures import failure, is_failure, remark
+from fakeserver.verifier.impossible import is_out_of_reach
 from fakeserver.verifier.proofs import late_allowed, promised, ties_allowed
 
 CAUSES = {
@@ -59,7 +60,7 @@ def explain_loss(evidence: Evidence, event: LoggedEvent) -> Loss:
     if asked.served:
         return _served(evidence, event, asked.served)
     # Before the cut: a request that covers an event out of reach is cut by the server's cap alone.
-    if _is_unobservable(evidence, event):
+    if is_out_of_reach(evidence, event):
         return Loss(event=event, cause="unobservable")
     if asked.failed and max(asked.failed) > max(asked.cut, default=-1):
         return _failed(evidence, event, asked)
@@ -83,27 +84,6 @@ def _sort_requests(evidence: Evidence, event: LoggedEvent) -> _Asked:
         covered = asked.cut if exchange.is_sound else asked.failed
         (covered if query.matches(event) else asked.missed).append(place)
     return asked
-
-
-def _is_unobservable(evidence: Evidence, event: LoggedEvent) -> bool:
-    """Whether no legal request can return `event` (impossibility I1).
-
-    With an inclusive stamp as the only key and a cap on the limit, the rows of one stamp beyond the
-    cap are out of reach; where ties are shuffled, each of them is reached by luck only. A row
-    without a stamp is found by no key at all. A dialect that pages by id reaches every visible
-    event (`overlap_rows` 0).
-    """
-    cap = evidence.dialect.limit_max(evidence.settings)
-    if not evidence.dialect.overlap_rows:
-        return False
-    if event.recorded_at is None:
-        return True
-    if cap is None:
-        return False
-    same = [other.id for other in evidence.by_stamp[event.recorded_at]]
-    if evidence.settings.get("ties") == "shuffled":
-        return len(same) > cap
-    return same.index(event.id) >= cap
 
 
 def _birth(evidence: Evidence, event: LoggedEvent) -> str:
@@ -178,7 +158,8 @@ def _saved_too_early(evidence: Evidence, served: list[int]) -> tuple[int, int, i
             step = evidence.history[later]
             if isinstance(step, Killed) and saved is not None:
                 return place, saved, later
-            if isinstance(step, PollEnded) or (saved is not None and isinstance(step, Exchange)):
+            asked_on = isinstance(step, Exchange) and not evidence.is_unheard(later)
+            if isinstance(step, PollEnded) or (saved is not None and asked_on):
                 break
             if saved is None and isinstance(step, Delivered):
                 return None
@@ -258,9 +239,8 @@ def _failed(evidence: Evidence, event: LoggedEvent, asked: _Asked) -> Loss:
     exchange = evidence.exchange(place)
     query = evidence.meant(exchange)
     assert query is not None  # noqa: S101 - only understood requests are sorted
-    what = failure(exchange)
     asked_for = evidence.words(query, exchange.at)
-    came = f"and failed: {what}." if what else f"and was answered from {remark(exchange)}."
+    came, allowed, would = _instead_of_a_page(evidence, event, place)
     later = [later for later in asked.missed if later > place]
     return Loss(
         event=event,
@@ -274,12 +254,32 @@ def _failed(evidence: Evidence, event: LoggedEvent, asked: _Asked) -> Loss:
             if later
             else "The client sent no request for rows after that.",
         ),
-        allowed=FAILURES_ALLOWED if what else late_allowed(evidence, event),
-        would=_remedy(evidence, event)
-        if what is None
-        else "Take only a whole answer with the status 200 for a page. After anything else move "
-        "nothing on, and send the same request again, now or in the next poll.",
+        allowed=allowed,
+        would=would,
     )
+
+
+def _instead_of_a_page(
+    evidence: Evidence, event: LoggedEvent, place: int
+) -> tuple[str, str | None, str | None]:
+    """Say what became of a request without a page, what allows that, and what would have helped."""
+    exchange = evidence.exchange(place)
+    if evidence.is_unheard(place):
+        return (
+            "and the client was killed before it heard the answer.",
+            KILLS_ALLOWED,
+            "Save only what was delivered; start again from there, and send the same request.",
+        )
+    what = failure(exchange)
+    if what is not None:
+        return (
+            f"and failed: {what}.",
+            FAILURES_ALLOWED,
+            "Take only a whole answer with the status 200 for a page. After anything else move "
+            "nothing on, and send the same request again, now or in the next poll.",
+        )
+    came = f"and was answered from {remark(exchange)}."
+    return came, late_allowed(evidence, event), _remedy(evidence, event)
 
 
 def _would_go_on(evidence: Evidence, event: LoggedEvent, *, rows: int, clamped: bool) -> str | None:

@@ -16,6 +16,7 @@ from fakeserver.history import (
     Delivered,
     Exchange,
     History,
+    Killed,
     PollEnded,
     PollStarted,
 )
@@ -129,6 +130,11 @@ class Evidence:
         step = self.history[place]
         assert isinstance(step, Exchange)  # noqa: S101
         return step
+
+    def is_unheard(self, place: int) -> bool:
+        """Whether the client was killed after it sent the request at `place`, before its answer."""
+        after = self.history[place + 1 : place + 2]
+        return self.exchange(place).status == 0 and any(isinstance(s, Killed) for s in after)
 
     def steps_of(self, poll: PollView) -> list[AnyStep]:
         """The steps of one poll, its start and end among them."""

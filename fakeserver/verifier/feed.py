@@ -120,9 +120,9 @@ class Feed:
         Raises `UsageError` for anything else.
         """
         self.check_alive()
-        self._may_crash("before-deliver")
+        self.may_crash("before-deliver")
         self._world.record(self._delivered(event))
-        self._may_crash("after-deliver")
+        self.may_crash("after-deliver")
 
     def save(self, checkpoint: Any) -> None:
         """Make a JSON value durable; a tuple comes back as a list, a number as a key as text.
@@ -131,9 +131,9 @@ class Feed:
         """
         self.check_alive()
         encoded = _encode(checkpoint)
-        self._may_crash("before-save")
+        self.may_crash("before-save")
         self._save(encoded)
-        self._may_crash("after-save")
+        self.may_crash("after-save")
 
     def commit(self, events: Iterable[Mapping[str, Any] | EventId], checkpoint: Any) -> None:
         """Deliver `events` and save `checkpoint` in one step: a crash finds both or neither.
@@ -145,11 +145,13 @@ class Feed:
         if isinstance(events, (Mapping, str, bytes)) or not isinstance(events, Iterable):
             raise UsageError(f"commit: expected a list of events, got {shown_value(events)}")
         steps = [self._delivered(event) for event in events]
-        self._may_crash("before-save")
+        self.may_crash("before-commit")
+        self.may_crash("before-save")
         for step in steps:
             self._world.record(step)
         self._save(encoded)
-        self._may_crash("after-save")
+        self.may_crash("after-save")
+        self.may_crash("after-commit")
 
     def sleep(self, seconds: float) -> _Slept:
         """Let simulated time pass; may be awaited. After the last poll it raises `FeedClosed`."""
@@ -175,6 +177,16 @@ class Feed:
         """Start counting for this poll's `crash`."""
         self._crash = crash
         self._counts.clear()
+
+    def may_crash(self, point: CrashPoint) -> None:
+        """Kill the client if this poll's crash is due at this `point`: it raises `ClientKilled`."""
+        if self._crash is None or self._crash.point != point:
+            return
+        self._counts[point] += 1
+        if self._counts[point] == self._crash.nth:
+            self._world.record(Killed(at=self._world.now, point=point))
+            self.stop(ClientKilled(f"killed {point} number {self._crash.nth}"))
+            self.check_alive()
 
     def stop(self, reason: RunStopped) -> None:
         """Let every later use of this feed raise `reason`: its client is dead. The first counts."""
@@ -202,15 +214,6 @@ class Feed:
             raise closing  # the only exception with which a generator may end that is being closed
         # A new one each time: one that is raised again and again grows its traceback.
         raise type(self._stopped)(*self._stopped.args)
-
-    def _may_crash(self, point: CrashPoint) -> None:
-        if self._crash is None or self._crash.point != point:
-            return
-        self._counts[point] += 1
-        if self._counts[point] == self._crash.nth:
-            self._world.record(Killed(at=self._world.now, point=point))
-            self.stop(ClientKilled(f"killed {point} number {self._crash.nth}"))
-            self.check_alive()
 
     def _save(self, encoded: bytes) -> None:
         self._checkpoint = encoded

@@ -20,6 +20,7 @@ from fakeserver.verifier.evidence import Evidence
 Detector = Callable[[Evidence], bool]
 Possible = Callable[[Dialect, Profile, int], bool]
 
+AFTER_SAVE = ("after-save", "after-commit")
 KNOWN_EVENT_TYPES = ("TRANSACTION_STATUS_CHANGE",)
 
 WINTER, SUMMER = as_datetime(at("2026-01-05T00:00:00Z")), as_datetime(at("2026-07-01T00:00:00Z"))
@@ -184,11 +185,11 @@ def _restart(evidence: Evidence) -> bool:
 
 
 def _crash_before_save(evidence: Evidence) -> bool:
-    return any(isinstance(step, Killed) and step.point != "after-save" for step in evidence.history)
+    return any(isinstance(s, Killed) and s.point not in AFTER_SAVE for s in evidence.history)
 
 
 def _crash_after_save(evidence: Evidence) -> bool:
-    return any(isinstance(step, Killed) and step.point == "after-save" for step in evidence.history)
+    return any(isinstance(s, Killed) and s.point in AFTER_SAVE for s in evidence.history)
 
 
 def _unknown_event_type(evidence: Evidence) -> bool:
@@ -359,7 +360,7 @@ _ALL = (
     ),
     Hazard(
         name="crash-before-save",
-        about="The client was killed while it delivered, or just before it saved.",
+        about="The client was killed while it asked or delivered, or just before it saved.",
         source="fault class C25; elastic/logstash#1675",
         possible=_always,
         exercised=_crash_before_save,

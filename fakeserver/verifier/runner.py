@@ -141,6 +141,7 @@ class _Run:
         self._feed = self._new_feed(None)
         self._life = Life(client)
         self._world.before_ask = self._before_request
+        self._world.after_ask = lambda: self._feed.may_crash("after-request")
 
     def play(self) -> History:
         """Call the client poll by poll until the scenario is over or a poll had to be stopped."""
@@ -276,7 +277,7 @@ class _Run:
         self._start_poll(poll)
 
     def _before_request(self) -> None:
-        """End a client that goes nowhere, before each request."""
+        """End a client that goes nowhere, or is to be killed here, before each request."""
         self._feed.check_alive()
         self._end_overdue_faults()
         if self._server.failure is not None:
@@ -284,6 +285,7 @@ class _Run:
         reason = self._pace.note_request(self._world.last_exchange)
         if reason is not None:
             self._stop(BudgetSpent(reason))
+        self._feed.may_crash("before-request")
 
     def _end_overdue_faults(self) -> None:
         """End the faults of a poll when the next one is due.

@@ -216,11 +216,21 @@ def saved_before_delivered(case: Case, served: list[int]) -> bool:
 
 
 def killed_there(case: Case, saved: int) -> bool:
-    """Whether the client was killed before it asked on or ended its poll."""
-    for step in case.history[saved:]:
-        if isinstance(step, (Killed, Exchange, PollEnded)):
+    """Whether the client was killed before it asked on and was answered, or ended its poll."""
+    for place in range(saved, len(case.history)):
+        step = case.history[place]
+        if isinstance(step, (Killed, PollEnded)):
             return isinstance(step, Killed)
+        if isinstance(step, Exchange) and not died_with(case, place):
+            return False
     return False
+
+
+def died_with(case: Case, place: int) -> bool:
+    """Whether the client sent that request, and was killed before any answer came."""
+    step, after = case.history[place], case.history[place + 1 : place + 2]
+    unanswered = isinstance(step, Exchange) and step.status == 0
+    return unanswered and any(isinstance(other, Killed) for other in after)
 
 
 def causes(case: Case) -> dict[EventId, str]:

@@ -11,12 +11,14 @@ can't, the docstring says why.
 
 from fakeserver.verifier.promise import Promise
 
-from . import faulty_haravan, faulty_saleschannel
+from . import faulty_crashes, faulty_haravan, faulty_saleschannel
 from .faulty import IN_ORDER_LATE, LATE, PROMPT, Faulty
 
 FAULTY: tuple[Faulty, ...] = (
     *faulty_saleschannel.GALLERY.clients,
     *faulty_haravan.GALLERY.clients,
+    *faulty_crashes.SALESCHANNEL.clients,
+    *faulty_crashes.HARAVAN.clients,
 )
 
 BASES: tuple[tuple[type, str, Promise], ...] = (
@@ -26,5 +28,6 @@ BASES: tuple[tuple[type, str, Promise], ...] = (
     (faulty_haravan.ByWindow, "haravan", LATE),
     (faulty_haravan.ByPage, "haravan", LATE),
     (faulty_haravan.ByLargestId, "haravan", PROMPT),
+    *faulty_crashes.COMMITTING,
 )
 """The right clients that the faulty ones vary, with their dialect and what they promise."""

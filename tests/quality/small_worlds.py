@@ -33,6 +33,8 @@ START = at("2026-03-02T05:00:00Z")
 ID_FIRST = 8
 """So that four ids are 8, 9, 10, 11: as text they come in another order."""
 CRASH_POINTS: tuple[CrashPoint, ...] = (
+    "before-request",
+    "after-request",
     "before-deliver",
     "after-deliver",
     "before-save",
@@ -101,7 +103,7 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def crashes() -> tuple[tuple[int, Crash], ...]:
-    """Every crash at the first or second deliver or save of a poll, with the poll's place."""
+    """Every crash at the first or second request, deliver or save of a poll, with its place."""
     return tuple(
         (place, Crash(point=point, nth=nth))
         for place, point, nth in product(range(POLLS), CRASH_POINTS, (1, 2))

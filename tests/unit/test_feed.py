@@ -303,6 +303,23 @@ class TestCrash:
         assert len(steps(server, Delivered)) == (2 if happened else 0)
         assert feed.checkpoint == (8 if happened else None)
 
+    @pytest.mark.parametrize(
+        ("point", "happened"), [("before-commit", False), ("after-commit", True)]
+    )
+    def test_a_commit_has_points_of_its_own(self, point, happened):
+        feed, _ = new_feed(crash=Crash(point=point, nth=2))
+        two_pages(feed)
+        feed.commit([9], 9)
+        with pytest.raises(ClientKilled, match=f"killed {point} number 2"):
+            feed.commit([10], 10)
+        assert feed.checkpoint == (10 if happened else 9)
+
+    def test_a_commit_counts_as_a_save(self):
+        feed, _ = new_feed(crash=Crash(point="before-save", nth=2))
+        feed.commit([7], 7)
+        with pytest.raises(ClientKilled):
+            feed.save(8)
+
     @pytest.mark.parametrize("point", ["before-deliver", "after-deliver"])
     def test_a_commit_has_no_deliver_to_crash_at(self, point):
         feed, server = new_feed(crash=Crash(point=point))

@@ -319,7 +319,14 @@ def remembers():
     return type("Remembers", (Remembers,), {"lives": 0})
 
 
-POINTS: tuple[CrashPoint, ...] = ("before-deliver", "after-deliver", "before-save", "after-save")
+POINTS: tuple[CrashPoint, ...] = (
+    "before-request",
+    "after-request",
+    "before-deliver",
+    "after-deliver",
+    "before-save",
+    "after-save",
+)
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -330,6 +337,56 @@ def test_a_crash_leaves_only_the_checkpoint(remembers, point):
     assert remembers.lives == 2
     repeats = 1 if point in ("after-deliver", "before-save") else 0
     assert delivered(history) == [2, 3, 4, 5, 6] + [6] * repeats
+
+
+def test_a_request_that_was_not_sent_is_none():
+    crash = Crash(point="before-request")
+    history = run(world(crash=crash), plain)
+    killed = next(place for place, step in enumerate(history) if isinstance(step, Killed))
+    assert isinstance(history[killed - 1], PollStarted)
+
+
+def test_an_answer_that_was_not_heard_did_not_arrive():
+    """The server has answered, and that has cost its time; the client knows nothing of it."""
+    history = run(world(late_ms=30 * SECOND_MS, crash=Crash(point="after-request")), plain)
+    killed = next(place for place, step in enumerate(history) if isinstance(step, Killed))
+    unheard = history[killed - 1]
+    assert isinstance(unheard, Exchange)
+    assert (unheard.status, unheard.event_ids, unheard.fault) == (0, (), None)
+    assert history[killed].at == unheard.at + 250
+    again = history[killed + 4]
+    assert isinstance(again, Exchange)
+    assert (again.target, again.event_ids) == (unheard.target, (6,))
+
+
+@pytest.mark.parametrize("point", ["before-request", "after-request"])
+def test_a_kill_at_a_request_over_a_socket_breaks_the_connection(point):
+    seen = []
+
+    def over_a_socket(feed):
+        try:
+            requests.get(f"{feed.base_url}{PATH}", headers=feed.headers, timeout=5)
+        except requests.ConnectionError:
+            seen.append("broken")
+            feed.deliver(404)
+
+    history = run(world(crash=Crash(point=point)), over_a_socket)
+    assert endings(history)[1] == "killed"
+    assert [step.point for step in of(Killed, history)] == [point]
+    assert 404 not in delivered(history)
+    assert len(seen) <= 1  # in the main thread the watchdog may end it sooner
+
+
+def test_a_kill_at_a_request_is_heard_by_no_broad_except():
+    def stubborn(feed):
+        http = feed.requests_session()
+        for _ in range(3):
+            with contextlib.suppress(Exception):
+                http.get(feed.url(PATH))
+
+    history = run(world(crash=Crash(point="before-request", nth=2)), stubborn)
+    assert endings(history)[1] == "killed"
+    assert tail_after_kill(history) == [PollEnded]
 
 
 def test_a_restart_builds_a_class_anew(remembers):

@@ -234,10 +234,25 @@ def test_a_kill_is_no_restart_between_polls():
     assert "crash-before-save" in met((scenario, ById))
 
 
-@pytest.mark.parametrize("point", ["before-deliver", "after-deliver", "before-save"])
+@pytest.mark.parametrize(
+    "point",
+    ["before-request", "after-request", "before-deliver", "after-deliver", "before-save"],
+)
 def test_every_kill_short_of_the_save_counts_as_before_it(point):
     found = met((haravan(1, polls=(poll(10, crash=point), 120, 180, 240)), by_id))
     assert {"crash-before-save", "crash-after-save"} & set(found) == {"crash-before-save"}
+
+
+@pytest.mark.parametrize(
+    ("point", "side"), [("before-commit", "before"), ("after-commit", "after")]
+)
+def test_a_kill_at_a_commit_counts_as_one_at_a_save(point, side):
+    def commits(feed):
+        if feed.checkpoint is None:
+            feed.commit(get(feed, {"since_id": 1}), "done")
+
+    found = met((haravan(1, polls=(poll(10, crash=point), 120, 180, 240)), commits))
+    assert [name for name in found if name.startswith("crash")] == [f"crash-{side}-save"]
 
 
 def test_they_are_listed_in_one_order():
