@@ -10,6 +10,7 @@ from fakeserver.clock import clock_text, duration_text
 from fakeserver.history import Delivered, Exchange, Killed, PollEnded, Saved
 from fakeserver.query import ID, RECORDED_AT, Query, value_of
 from fakeserver.scenario import LoggedEvent
+from fakeserver.verifier import proofs
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.failures import failure, is_failure, remark
 from fakeserver.verifier.impossible import is_out_of_reach
@@ -188,7 +189,8 @@ def _saved_before_delivered(
                 f"dropped it when it was served again in poll {evidence.poll_of[again[0]]}."
                 if again
                 else "no later request covered it."
-            ),
+            )
+            + (proofs.TWO_STEPS if evidence.promise.delivery == "exactly-once" else ""),
         ),
         allowed=KILLS_ALLOWED,
         would="Deliver first, then save; or do both in one step (feed.commit).",
@@ -230,7 +232,8 @@ def _cut(evidence: Evidence, event: LoggedEvent, asked: _Asked) -> Loss:
         allowed=promised(evidence, "limit", "A server may return fewer rows than were asked for")
         if clamped
         else late_allowed(evidence, event) or ties_allowed(evidence, event),
-        would=_would_go_on(evidence, event, rows=rows, clamped=clamped),
+        would=proofs.past_the_cap(evidence, exchange, query)
+        or _would_go_on(evidence, event, rows=rows, clamped=clamped),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a name in a report means, with its source: rules, causes, hazards, switches and so on."""
+"""What a name in a report means, with its source: rules, causes, hazards, theorems and so on."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from fakeserver.profile import Profile, Switch
 from fakeserver.verifier.causes import CAUSES
 from fakeserver.verifier.hazards import HAZARDS
 from fakeserver.verifier.rules import RULES
+from fakeserver.verifier.theory import IMPOSSIBLE, THEOREMS
 
 THEORY = "  theory   classes and theorems: contracts/THEORY.md; the rest are public threads\n"
 
 
 def explain(name: str) -> str:
-    """Return what the rule, cause, hazard, fault, switch or profile called `name` means.
+    """Return what `name` means: a rule, cause, hazard, fault, switch, profile, or what is provable.
 
     Raises `UsageError`.
     """
@@ -37,17 +38,20 @@ def known_names() -> list[str]:
     dialects = [find_dialect(name) for name in DIALECTS]
     switches = {switch.name for dialect in dialects for switch in dialect.switches}
     profiles = [profile.name for dialect in dialects for profile in dialect.profiles]
-    names = [*RULES, *CAUSES, *HAZARDS, *FAULT_KINDS, *sorted(switches), *profiles]
+    names = [*RULES, *CAUSES, *HAZARDS, *FAULT_KINDS, *THEOREMS, *IMPOSSIBLE]
+    names += [*sorted(switches), *profiles]
     return [*dict.fromkeys(names)]
 
 
 def overview() -> str:
     """List all names by their kind."""
     lines = [
-        "rules:    " + " ".join(RULES),
-        "causes:   " + " ".join(CAUSES),
-        "hazards:  " + " ".join(HAZARDS),
-        "faults:   " + " ".join(FAULT_KINDS),
+        "rules:       " + " ".join(RULES),
+        "causes:      " + " ".join(CAUSES),
+        "hazards:     " + " ".join(HAZARDS),
+        "faults:      " + " ".join(FAULT_KINDS),
+        "theorems:    " + " ".join(THEOREMS),
+        "impossible:  " + " ".join(IMPOSSIBLE),
     ]
     for name in DIALECTS:
         dialect = find_dialect(name)
@@ -77,9 +81,27 @@ def _explanations(name: str) -> Iterator[str]:
             f"{name} is a kind of fault.\n  about    {kind.about}\n  fields   {takes}\n"
             f"  source   {kind.source}\n{THEORY}"
         )
+    yield from _theory_texts(name)
     for dialect in map(find_dialect, DIALECTS):
         yield from (_switch_text(dialect, it) for it in dialect.switches if it.name == name)
         yield from (_profile_text(it) for it in dialect.profiles if it.name == name)
+
+
+def _theory_texts(name: str) -> Iterator[str]:
+    """Theorems and impossibilities: their names are short, so any case will do."""
+    named = {known.upper(): known for known in (*THEOREMS, *IMPOSSIBLE)}.get(name.upper(), "")
+    if named in THEOREMS:
+        theorem = THEOREMS[named]
+        yield (
+            f"{named} is a theorem: {theorem.title}.\n  says     {theorem.says}\n"
+            "  source   contracts/THEORY.md\n"
+        )
+    if named in IMPOSSIBLE:
+        it = IMPOSSIBLE[named]
+        yield (
+            f"{named} is impossible: {it.situation}.\n  because  {it.because}\n  so       {it.so}\n"
+            "  source   contracts/THEORY.md\n"
+        )
 
 
 def _switch_text(dialect: Dialect, switch: Switch) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from fakeserver.errors import ScenarioError
 from fakeserver.history import AnyStep, Delivered, Exchange, History, PollStarted
@@ -12,9 +12,10 @@ from fakeserver.scenario import EventId, Scenario
 from fakeserver.verifier import open_world
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import exercised
+from fakeserver.verifier.impossible import impossible
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.rules import RULES
-from fakeserver.verifier.verdict import Finding, Requests, Verdict
+from fakeserver.verifier.verdict import Finding, Impossible, Requests, Verdict
 
 
 def judge(scenario: Scenario, history: History, promise: Promise | None = None) -> Verdict:
@@ -30,6 +31,7 @@ def judge(scenario: Scenario, history: History, promise: Promise | None = None) 
     found = findings(evidence)
     met = exercised(evidence)
     counts = counted(evidence)
+    nobody = impossible(evidence, found)
     proved = bool(met) and evidence.is_complete and not counts.get("undecided")
     return Verdict(
         outcome="broken" if found else "kept" if proved else "inconclusive",
@@ -37,8 +39,9 @@ def judge(scenario: Scenario, history: History, promise: Promise | None = None) 
         profile=scenario.profile,
         promise=promise,
         findings=found,
-        notes=notes(counts),
+        notes=(*notes(counts), *sentences(nobody)),
         counted=counts,
+        impossible=nobody,
         exercised=dict.fromkeys(met, 1),
         requests=requests(evidence),
         scenario=scenario,
@@ -87,6 +90,11 @@ def notes(counts: Mapping[str, int]) -> tuple[str, ...]:
         for name, (one, many, about) in NOTES.items()
         if counts.get(name)
     )
+
+
+def sentences(found: Iterable[Impossible]) -> tuple[str, ...]:
+    """Return what is said of each impossibility; late events have a note that counts them."""
+    return tuple(each.sentence for each in found if each.name != "I3")
 
 
 def requests(evidence: Evidence) -> Requests:

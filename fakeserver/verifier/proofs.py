@@ -16,6 +16,9 @@ NAMES_MAX = 5
 """Events that a sentence names; the rest is counted."""
 
 
+TWO_STEPS = " Delivering and saving in two steps can't be exactly-once across a crash (I5)."
+
+
 def promised(evidence: Evidence, word: str, says: str) -> str:
     """Return `says` with the place in the documents that bears it out."""
     return f'{says} (contracts/{evidence.dialect.name}/PROMISES.md, "{word}").'
@@ -109,8 +112,11 @@ def _explain_stop(evidence: Evidence, name: str, first: int, again: int) -> Proo
             allowed=allowed,
             would="After a restart go on from feed.checkpoint, and keep in it what was delivered.",
         )
+    why = f"In between it was {word}, before it had saved that {name} was delivered."
+    if word == "killed" and evidence.promise.delivery == "exactly-once":
+        why += TWO_STEPS
     return Proof(
-        why=(f"In between it was {word}, before it had saved that {name} was delivered.",),
+        why=(why,),
         allowed=allowed,
         would="Deliver and save in one step (feed.commit): then a crash finds both or neither.",
     )
@@ -177,13 +183,25 @@ def explain_stuck(
                 "returns them for ever."
             )
             allowed = promised(evidence, "ties", "Any number of events may share a stamp")
-            would = (
+            would = past_the_cap(evidence, exchange, query) or (
                 "When a full page ends where it began, ask again with a larger limit (theorem T4)."
             )
     if missing:
         more = f" and {len(missing) - NAMES_MAX} more" if len(missing) > NAMES_MAX else ""
         why.append(f"It never reached {lines_of(missing[:NAMES_MAX])}{more}.")
     return Proof(why=tuple(why), allowed=allowed, would=would)
+
+
+def past_the_cap(evidence: Evidence, exchange: Exchange, query: Query) -> str | None:
+    """Say what helps where a page of ties is as large as the server ever makes one, else None."""
+    if query.limit != evidence.dialect.limit_max(evidence.settings):
+        return None
+    if not _is_all_ties(evidence, exchange, query):
+        return None
+    return (
+        f"No limit helps, for the server never returns more than {query.limit} rows (I1): go on "
+        "from the next stamp, and report that rows may be missing at this one."
+    )
 
 
 def _is_all_ties(evidence: Evidence, exchange: Exchange, query: Query) -> bool:

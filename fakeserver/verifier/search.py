@@ -17,7 +17,8 @@ from fakeserver.scenario import Scenario
 from fakeserver.verifier.clients import Client, is_built
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import HAZARDS, possible
-from fakeserver.verifier.judge import judge, notes
+from fakeserver.verifier.impossible import over_worlds
+from fakeserver.verifier.judge import judge, notes, sentences
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import Doorkeeper, doorkeeper, run
 from fakeserver.verifier.shrink import shrink
@@ -150,6 +151,7 @@ class _Search:
         self._keeper = keeper
         self._exercised: Counter[str] = Counter()
         self._counted: Counter[str] = Counter()
+        self._impossible: Counter[str] = Counter()
         self._requests = [0, 0]
         self._saves = False
         self._limits: set[tuple[int, int | None]] = set()
@@ -189,6 +191,7 @@ class _Search:
         """Count what came up, and notice a client that asks for its own page size."""
         self._exercised.update(verdict.exercised)
         self._counted.update(verdict.counted)
+        self._impossible.update({each.name for each in verdict.impossible})
         self._requests[0] += verdict.requests.count
         self._requests[1] += verdict.requests.lower_bound
         self._saves = self._saves or any(isinstance(step, Saved) for step in verdict.history)
@@ -239,13 +242,15 @@ class _Search:
 
     def _summary(self, done: int, doubt: str | None = None) -> Verdict:
         doubts = [doubt] if doubt else list(self._doubts(done))
+        nobody = over_worlds(self._impossible)
         return Verdict(
             outcome="inconclusive" if doubts else "kept",
             dialect=self._profile.dialect,
             profile=self._profile.name,
             promise=self._promise,
-            notes=(*doubts, *notes(self._counted)),
+            notes=(*doubts, *notes(self._counted), *sentences(nobody)),
             counted=dict(self._counted),
+            impossible=nobody,
             seed=self._seed,
             examples=done,
             exercised=dict(sorted(self._exercised.items())),

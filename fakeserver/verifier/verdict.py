@@ -45,6 +45,19 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     would: str | None = None
 
 
+class Impossible(msgspec.Struct, frozen=True, kw_only=True):
+    """What nobody could have done: the `name` that `fakeserver explain` knows, and a `sentence`.
+
+    `event_ids` are the events of one world that it speaks of; over many worlds it has none, and
+    `worlds` counts those in which it came up.
+    """
+
+    name: str
+    sentence: str
+    event_ids: tuple[EventId, ...] = ()
+    worlds: int = 1
+
+
 class Requests(msgspec.Struct, frozen=True, kw_only=True):
     """How many requests the client sent, the fewest that any client needs, and the ratio."""
 
@@ -96,8 +109,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     hazard, the worlds in which it came up; `not_exercised` lists those that could have and did not.
     `shrunk_from` is the number of events in the world as first found, `found_at` its number (from
     0, as in ``fakeserver scenario --example``).
-    `notes` say what is worth knowing and no accusation; `counted` holds their numbers. `margins`
-    are empty unless they were measured.
+    `notes` say what is worth knowing and no accusation; `counted` holds their numbers. `impossible`
+    lists what nobody could have done, and `notes` have its sentences. `margins` are empty unless
+    they were measured.
     """
 
     outcome: Outcome
@@ -107,6 +121,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     counted: dict[str, int] = {}
+    impossible: tuple[Impossible, ...] = ()
     seed: int | None = None
     examples: int = 1
     exercised: dict[str, int] = {}

@@ -36,6 +36,7 @@ KEYS = [
     "scenario",
     "history",
     "replay",
+    "impossible",
 ]
 """What `--json` writes, in this order: a promise to the scripts of others."""
 FINDING_KEYS = {"rule", "cause", "event_ids", "steps", "message"}

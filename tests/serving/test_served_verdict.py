@@ -400,3 +400,22 @@ def test_what_may_be_held_back_is_said():
     faked(site, "/com/events.json?since_id=1")
     verdict = asked_verdict(site, Promise())
     assert verdict["notes"] == ["1 event not delivered yet: perhaps held back, not counted"]
+
+
+def test_what_nobody_could_read_is_said():
+    """Seven events of one instant, and never more than five in a page."""
+    site = a_site(dialect="saleschannel", settings={"limit_max": 5}, backlog=0)
+    stamp = control(site, "GET", "clock")["now"]
+    control(site, "POST", "events", {"events": [{"recorded_at": stamp}] * 7})
+    path = "/saleschannel-services/v1/events?$limit=100&$orderBy[createdAt]=asc"
+    rows = faked(site, path)
+    control(site, "POST", "delivered", {"events": rows})
+    control(site, "POST", "clock/advance", {"seconds": 60})
+    faked(site, f"{path}&$filter[createdAt][gte]={rows[-1]['createdAt']}")
+    verdict = asked_verdict(site, Promise())
+    assert verdict["findings"] == []
+    (told,) = verdict["impossible"]
+    assert (told["name"], len(told["event_ids"])) == ("I1", 2)
+    assert "7 events share the stamp" in told["sentence"]
+    assert told["sentence"] in verdict["notes"]
+    assert told["sentence"] in " ".join(verdict["report"].split())

@@ -32,6 +32,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "verifier.evidence",
             "verifier.failures",
             "verifier.open_world",
+            "verifier.theory",
             "verifier.impossible",
             "verifier.rules",
             "verifier.rules.*",

@@ -1,6 +1,7 @@
 """Every name in a report can be looked up."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,10 @@ from fakeserver.verifier.causes import CAUSES
 from fakeserver.verifier.explain import explain, known_names, overview
 from fakeserver.verifier.hazards import HAZARDS
 from fakeserver.verifier.rules import RULES
+from fakeserver.verifier.theory import IMPOSSIBLE, THEOREMS
 
+PAGE = Path(__file__).parents[2] / "contracts" / "THEORY.md"
+THEORY = " ".join(PAGE.read_text(encoding="utf-8").split())
 SWITCHES = sorted({switch.name for name in DIALECTS for switch in find_dialect(name).switches})
 PROFILES = [
     *dict.fromkeys(profile.name for name in DIALECTS for profile in find_dialect(name).profiles)
@@ -20,7 +24,8 @@ PROFILES = [
 
 def test_all_names_are_known_once_each():
     names = known_names()
-    assert set(names) == {*RULES, *CAUSES, *HAZARDS, *FAULT_KINDS, *SWITCHES, *PROFILES}
+    theory = {*THEOREMS, *IMPOSSIBLE}
+    assert set(names) == {*RULES, *CAUSES, *HAZARDS, *FAULT_KINDS, *theory, *SWITCHES, *PROFILES}
     assert len(names) == len(set(names))
 
 
@@ -54,6 +59,29 @@ def test_a_kind_of_fault_says_what_it_is_which_fields_it_takes_and_its_source(na
     assert f"  fields   {', '.join(('nth', 'times', *kind.takes))}\n" in text
     assert f"source   {kind.source}" in text
     assert name in overview()
+
+
+@pytest.mark.parametrize("name", THEOREMS)
+def test_a_theorem_says_what_it_says_on_its_page(name):
+    theorem = THEOREMS[name]
+    for text in (explain(name), explain(name.lower())):
+        assert text.startswith(f"{name} is a theorem: {theorem.title}.\n")
+        assert theorem.says in text
+    assert f"- **{name}, {theorem.title}.** {theorem.says}" in THEORY
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_an_impossibility_says_what_it_says_on_its_page(name):
+    it = IMPOSSIBLE[name]
+    for text in (explain(name), explain(name.lower())):
+        assert text.startswith(f"{name} is impossible: {it.situation}.\n")
+        assert f"  because  {it.because}\n  so       {it.so}\n" in text
+    assert f"| {name} | {it.situation} | {it.because} | {it.so} |" in THEORY
+
+
+def test_the_page_has_no_other_theorem_and_no_other_impossibility():
+    assert re.findall(r"- \*\*(T\d+),", THEORY) == list(THEOREMS)
+    assert re.findall(r"\| (I\d+b?) \|", THEORY) == list(IMPOSSIBLE)
 
 
 @pytest.mark.parametrize("name", SWITCHES)
@@ -137,6 +165,8 @@ def test_the_overview_has_every_name_under_its_kind():
     assert lines["rules"].split() == list(RULES)
     assert lines["causes"].split() == list(CAUSES)
     assert lines["hazards"].split() == list(HAZARDS)
+    assert lines["theorems"].split() == list(THEOREMS)
+    assert lines["impossible"].split() == list(IMPOSSIBLE)
     for dialect in DIALECTS:
         names = [switch.name for switch in find_dialect(dialect).switches]
         assert lines[f"switches of {dialect}"].split() == names

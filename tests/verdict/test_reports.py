@@ -116,7 +116,7 @@ def test_notes_are_told():
 
 KEYS = [
     *("outcome", "dialect", "profile", "promise", "seed", "examples", "findings", "notes"),
-    *("hazards", "requests", "scenario", "history", "replay"),
+    *("hazards", "requests", "scenario", "history", "replay", "impossible"),
 ]
 
 

@@ -42,6 +42,7 @@ def verdict_json(verdict: Verdict) -> bytes:
         "scenario": verdict.scenario,
         "history": verdict.history,
         "replay": verdict.replay,
+        "impossible": verdict.impossible,
     }
     if verdict.margins:
         value["margins"] = {margin.axis: _margin(margin) for margin in verdict.margins}
