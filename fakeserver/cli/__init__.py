@@ -43,7 +43,7 @@ from fakeserver.verifier.explain import overview
 from fakeserver.verifier.judge import judge as judge_history
 from fakeserver.verifier.margins.measure import measure_margins
 from fakeserver.verifier.runner import run
-from fakeserver.verifier.search import chosen_hazards
+from fakeserver.verifier.search import check_promise, chosen_hazards
 from fakeserver.verifier.search import verify as search
 from fakeserver.verifier.verdict import Verdict
 
@@ -76,6 +76,7 @@ def verify(client: str, json_file: str | None, seconds: float | None, **options:
     loaded = load_client(client)
     promise = promise_of(options)
     profile = find_dialect(options["dialect"]).profile(options["profile"])
+    check_promise(promise, profile)
     chosen_hazards(options["only"], options["without"], profile, promise)  # before any work
     click.echo(
         f"{client} · {options['dialect']} · profile {options['profile']} · seed {options['seed']} "

@@ -49,7 +49,7 @@ def promise_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["incremental", "snapshot"]),
             default="incremental",
             show_default=True,
-            help="Each event once, or all of them at every poll (snapshot: not judged yet).",
+            help="Each event once, or at every poll all that is visible at its start.",
         ),
         click.option(
             "--late-by-max",
@@ -59,7 +59,8 @@ def promise_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--delay-max",
             type=Duration(),
-            help="Longest time from visible to delivered (not judged yet).",
+            help="Freshness, such as 1m: what has been visible for so long when a poll begins is "
+            "delivered in that poll. Default: any delay.",
         ),
     )
     for option in reversed(options):

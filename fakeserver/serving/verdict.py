@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from fakeserver.clock import Instant, duration_text
-from fakeserver.errors import HarnessError, ScenarioError
+from fakeserver.errors import HarnessError, UsageError
 from fakeserver.history import Delivered, Exchange, History, PollStarted
 from fakeserver.scenario import EVENTS_MAX, LoggedEvent
 from fakeserver.serving.polls import with_polls
@@ -63,7 +63,7 @@ def served_verdict(
     if says is None:
         try:
             verdict = judge(_open(trial, trial.truth), history, promise)
-        except (HarnessError, ScenarioError) as error:
+        except (HarnessError, UsageError) as error:
             says = f"This can't be judged: {error}."
     if verdict is None:
         shown = trial.truth if len(trial.truth) <= EVENTS_MAX else ()

@@ -23,6 +23,7 @@ from fakeserver.history import (
 from fakeserver.log import EventLog
 from fakeserver.query import ID, RECORDED_AT, Condition, Query
 from fakeserver.scenario import EventId, LoggedEvent, Scenario
+from fakeserver.verifier.failures import is_failure
 from fakeserver.verifier.promise import Promise
 
 
@@ -143,6 +144,30 @@ class Evidence:
             for step, number in zip(self.history, self.poll_of, strict=True)
             if number == poll.number
         ]
+
+    def is_undisturbed(self, poll: PollView) -> bool:
+        """Whether `poll` came to an end of the client's own, and no fault met it.
+
+        Any other poll proves nothing about what its client would have read and delivered in it:
+        neither one that was killed, stopped or raised, nor one with a failed, slow or old answer.
+        """
+        ended = poll.ended
+        return (
+            ended is not None
+            and ended.ending in ("returned", "slept")
+            and not any(
+                exchange.fault is not None or exchange.as_of is not None or is_failure(exchange)
+                for exchange in map(self.exchange, poll.exchanges)
+            )
+        )
+
+    def was_called(self, poll: PollView) -> bool:
+        """Whether the client was called for `poll`, and did not sleep into it.
+
+        Who sleeps into a poll may be in the middle of a walk when it begins.
+        """
+        before = self.polls[poll.number - 2].ended if poll.number > 1 else None
+        return before is None or before.ending != "slept"
 
     def in_calm(self, poll_number: int) -> bool:
         """Whether that poll (from 1) belongs to the calm; an open scenario has none."""

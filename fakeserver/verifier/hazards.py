@@ -39,7 +39,8 @@ class Hazard(msgspec.Struct, frozen=True, kw_only=True):
 
 def exercised(evidence: Evidence) -> tuple[str, ...]:
     """Return the names of the hazards that the client met in this world."""
-    return tuple(hazard.name for hazard in HAZARDS.values() if hazard.exercised(evidence))
+    met = (hazard.name for hazard in HAZARDS.values() if hazard.exercised(evidence))
+    return tuple(name for name in met if name not in evidence.promise.harmless)
 
 
 def possible(dialect: Dialect, profile: Profile, late_by_ms_max: int) -> tuple[str, ...]:

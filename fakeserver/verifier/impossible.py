@@ -73,14 +73,6 @@ def over_worlds(counts: Mapping[str, int]) -> tuple[Impossible, ...]:
     )
 
 
-def order_and_delay(late_by_ms_max: int, delay_ms_max: int) -> str:
-    """Say why a promise of order by stamp and of that delay can't be kept (I6)."""
-    return (
-        f"an event may be late by {duration_text(late_by_ms_max)}, so who delivers in the order of "
-        f"stamps must wait as long, and can't promise a delay of {duration_text(delay_ms_max)} (I6)"
-    )
-
-
 def _missing(evidence: Evidence) -> Iterator[LoggedEvent]:
     """Yield what was there for the client, within the promise, and neither served nor delivered."""
     if not evidence.exchanges:
@@ -147,7 +139,7 @@ def _too_late(evidence: Evidence) -> Iterator[Impossible]:
         for event in evidence.scenario.events
         if evidence.late_by_ms(event) > evidence.late_by_ms_max
     ]
-    if late:
+    if late and evidence.promise.mode == "incremental":  # a snapshot has what is visible by then
         span = duration_text(evidence.late_by_ms_max)
         yield _told(
             "I3",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from fakeserver.errors import ScenarioError
+from fakeserver.errors import ScenarioError, UsageError
 from fakeserver.history import AnyStep, Delivered, Exchange, History, PollStarted
 from fakeserver.query import ID, RECORDED_AT
 from fakeserver.scenario import EventId, Scenario
-from fakeserver.verifier import open_world
+from fakeserver.verifier import open_world, snapshot
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import exercised
 from fakeserver.verifier.impossible import impossible
@@ -23,16 +23,19 @@ def judge(scenario: Scenario, history: History, promise: Promise | None = None) 
 
     The outcome is ``broken`` with any finding, ``inconclusive`` when the world held no hazard that
     the client met, else ``kept``. Pure: the same arguments give the same verdict. Raises
-    `ScenarioError` when the history does not belong to the scenario.
+    `ScenarioError` when the history does not belong to the scenario, and `UsageError` for a promise
+    that can't be kept, or not be judged, in such a world.
     """
     promise = promise or Promise()
     evidence = Evidence(scenario, history, promise)
+    _check_promise(evidence)
     _check_belongs(evidence)
     found = findings(evidence)
     met = exercised(evidence)
     counts = counted(evidence)
     nobody = impossible(evidence, found)
-    proved = bool(met) and evidence.is_complete and not counts.get("undecided")
+    doubts = counts.keys() & {"undecided", "no-snapshot"}
+    proved = bool(met) and evidence.is_complete and not doubts
     return Verdict(
         outcome="broken" if found else "kept" if proved else "inconclusive",
         dialect=scenario.dialect,
@@ -64,14 +67,17 @@ NOTES = {
         "not delivered: no whole poll could read it yet",
     ),
     "outside": ("1 event", "{} events", "outside the filters of every request, not counted"),
+    "no-snapshot": ("1 world", "{} worlds", "without a poll that could be judged as a snapshot"),
 }
 """What is worth knowing and no accusation: one of it, many of it, and what about it."""
 
 
 def counted(evidence: Evidence) -> dict[str, int]:
     """Count what is worth a note, by the keys of `NOTES`."""
-    repeats = len(evidence.deliveries) - len(evidence.first_delivery)
+    if evidence.promise.mode == "snapshot":
+        return _counted_in_snapshots(evidence)
     events = evidence.scenario.events
+    repeats = len(evidence.deliveries) - len(evidence.first_delivery)
     counts = {
         "repeats": repeats if evidence.promise.delivery == "at-least-once" else 0,
         "too-late": sum(evidence.late_by_ms(event) > evidence.late_by_ms_max for event in events),
@@ -80,6 +86,17 @@ def counted(evidence: Evidence) -> dict[str, int]:
     if evidence.scenario.is_open:
         missing = open_world.missing(evidence)
         counts |= {"held-back": len(missing.held_back), "undecided": len(missing.undecided)}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _counted_in_snapshots(evidence: Evidence) -> dict[str, int]:
+    """Count the same for polls that each promise everything: there no event is too late."""
+    is_noted = evidence.promise.delivery == "at-least-once"
+    counts = {
+        "repeats": len(list(snapshot.repeats(evidence))) if is_noted else 0,
+        "outside": sum(not evidence.in_scope(event) for event in evidence.scenario.events),
+        "no-snapshot": int(not any(snapshot.snapshots(evidence))),
+    }
     return {name: count for name, count in counts.items() if count}
 
 
@@ -112,7 +129,7 @@ def requests(evidence: Evidence) -> Requests:
     for poll in evidence.polls:
         rows = {i for place in poll.exchanges for i in evidence.exchange(place).event_ids}
         fresh = len((rows & evidence.first_delivery.keys()) - met)
-        met |= rows
+        met |= rows if evidence.promise.mode == "incremental" else frozenset()
         pages = 0 if limit is None else math.ceil((fresh - overlap) / max(1, limit - overlap))
         lower += max(1, pages) if poll.exchanges else 0
     return Requests(count=len(evidence.exchanges), lower_bound=lower)
@@ -133,6 +150,25 @@ def _excludes_known_rows(evidence: Evidence) -> bool:
         for query in evidence.list_queries
         for condition in query.conditions
     )
+
+
+def _check_promise(evidence: Evidence) -> None:
+    """Raise `UsageError` for a promise that excludes itself here, or that nobody could judge."""
+    promise = evidence.promise
+    promise.check_possible(evidence.late_by_ms_max)
+    if not evidence.scenario.is_open:
+        return
+    # A report says what was delivered; when, and in which poll, it does not say.
+    for name, is_promised in (
+        ("mode=snapshot", promise.mode == "snapshot"),
+        ("delay_ms_max", promise.delay_ms_max is not None),
+    ):
+        if is_promised:
+            raise UsageError(
+                f"{name} can't be judged in an open world, where nobody hears when the client "
+                "delivers, and in which poll; leave it out, or run the client with "
+                "'fakeserver verify'"
+            )
 
 
 def _check_belongs(evidence: Evidence) -> None:

@@ -72,6 +72,7 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     if chosen.dialect != dialect:
         raise UsageError(f"profile {chosen.name!r} belongs to {chosen.dialect!r}, not {dialect!r}")
     promise = promise or Promise()
+    check_promise(promise, chosen)
     hazards = chosen_hazards(only, without, chosen, promise)
     with doorkeeper(poll_seconds_max=poll_seconds_max) as keeper:
         return _Search(
@@ -83,6 +84,15 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
             hazards=hazards,
             keeper=keeper,
         ).run(examples, progress)
+
+
+def check_promise(promise: Promise, profile: Profile) -> None:
+    """Raise `UsageError` for a promise that no client can keep in every world of `profile`."""
+    dialect, usual = find_dialect(profile.dialect), profile.settings_default
+    if promise.late_by_ms_max is None:  # a world's lateness is that of its settings
+        for switch, values in profile.allowed.items():
+            for value in values:
+                promise.check_possible(dialect.late_by_ms_max({**usual, switch: value}))
 
 
 def chosen_hazards(
@@ -263,6 +273,8 @@ class _Search:
         if not self._exercised:
             yield "no hazard came up, so nothing was proved"
             return
+        if self._counted["no-snapshot"] == done:
+            yield "no poll could be judged as a snapshot, so nothing was proved"
         late = _late_by_ms_max(self._profile, self._promise)
         for part in untried(self._promise, late, met=self._exercised, missed=self._missed()):
             worlds = "1 world" if done == 1 else f"{done} worlds"
@@ -277,6 +289,7 @@ class _Search:
             ruled_out.add("restart")
         if not self._saves:
             ruled_out |= {"crash-before-save", "crash-after-save"}
+        ruled_out |= self._promise.harmless
         ruled_out.add("order-flip")  # which orders are asked for is the client's choice alone
         return tuple(
             name

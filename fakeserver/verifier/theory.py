@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from fakeserver.clock import duration_text
+
 
 class Theorem(msgspec.Struct, frozen=True, kw_only=True):
     """A way to follow a log that is provably right, and under which assumptions."""
@@ -138,7 +140,7 @@ _IMPOSSIBLE = (
         name="I6",
         situation="order by stamp with a delay below the lateness",
         because="The older event is not visible yet when the younger one is due.",
-        so="Promise one of the two.",
+        so="Promise one of the two: both at once are refused.",
     ),
     Impossibility(
         name="I7",
@@ -169,3 +171,11 @@ _IMPOSSIBLE = (
 )
 IMPOSSIBLE: Mapping[str, Impossibility] = {each.name: each for each in _IMPOSSIBLE}
 """What nobody can do, by name; `verifier/impossible.py` says where it happened."""
+
+
+def order_and_delay(late_by_ms_max: int, delay_ms_max: int) -> str:
+    """Say why a promise of an order and of that delay can't be kept (I6)."""
+    return (
+        f"an event may be late by up to {duration_text(late_by_ms_max)}, so who delivers in order "
+        f"must wait as long, and can't promise a delay of {duration_text(delay_ms_max)} (I6)"
+    )

@@ -18,6 +18,7 @@ RuleName = Literal[
     "INVENTED",
     "ALTERED",
     "OUT_OF_ORDER",
+    "LATE",
     "STUCK",
     "CRASHED",
     "ILLEGAL_REQUEST",

@@ -514,8 +514,14 @@ VERIFY = ("verify", "--dialect", "haravan")
         ((*VERIFY, "--json", "nowhere/x.json", "clients.py:right"), "there is no folder nowhere"),
         ((*VERIFY, "--json", ".", "clients.py:right"), "'.' is a directory"),
         ((*VERIFY, "--sed", "1", "clients.py:right"), "No such option '--sed'"),
-        ((*VERIFY, "--mode", "snapshot", "clients.py:right"), "mode: snapshot is not judged yet"),
-        ((*VERIFY, "--delay-max", "1m", "clients.py:right"), "the delay is not judged yet"),
+        (
+            (*VERIFY, "--mode", "snapshot", "--delay-max", "1m", "clients.py:right"),
+            "delay_ms_max: a snapshot has no delay",
+        ),
+        (
+            (*VERIFY, "--delay-max", "1m", "--order", "recorded", "clients.py:right"),
+            "exclude each other: an event may be late by up to 5 min",
+        ),
         ((*VERIFY, "clients.py"), "expected path.py:name or package.module:name, got 'clients.py'"),
         ((*VERIFY, "."), "expected path.py:name or package.module:name, got '.'"),
         ((*VERIFY, "nothing.py:right"), "there is no file nothing.py"),

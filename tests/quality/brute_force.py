@@ -34,6 +34,13 @@ from .brute_evidence import (
     was_served,
 )
 from .brute_open import excuse_in_open, repeats_excused
+from .brute_promises import (
+    cause_in_snapshot,
+    duplicated_in_snapshot,
+    late,
+    lost_in_snapshot,
+    walked,
+)
 
 NOBODYS_FAULT = ("limit-over-max", "no-role", "no-such-event", "no-such-parent")
 """Refusals that a right client may meet."""
@@ -45,7 +52,10 @@ ANYBODYS = ("unknown-path", "no-token")
 
 
 def lost(case: Case) -> Iterator[EventId]:
-    """An owed event that was not delivered by the end of the calm."""
+    """An owed event that was not delivered by the end of the calm, or of a snapshot's poll."""
+    if case.promise.mode == "snapshot":
+        yield from lost_in_snapshot(case)
+        return
     for event in case.scenario.events:
         if not was_delivered(case, event) and excuse(case, event) is None:
             yield event.id
@@ -62,6 +72,9 @@ def excuse(case: Case, event: LoggedEvent) -> str | None:
 def duplicated(case: Case) -> Iterator[EventId]:
     """A repeat that the promise forbids."""
     if case.promise.delivery == "at-least-once":
+        return
+    if case.promise.mode == "snapshot":
+        yield from duplicated_in_snapshot(case)
         return
     for event_id in {step.event_id for step in steps(case, Delivered)}:
         places = [
@@ -115,17 +128,21 @@ def out_of_order(case: Case) -> Iterator[EventId]:
     """A first delivery after that of an event that should have come later."""
     if case.promise.order == "none":
         return
-    done: list[LoggedEvent] = []
-    for step in steps(case, Delivered):
-        event = event_of(case, step.event_id)
-        if event is None or event in done:
-            continue
-        in_time = lateness(case, event) <= promised_lateness(case)
-        if not in_time or (case.promise.order == "recorded" and event.recorded_at is None):
-            continue
-        if any(comes_first(case, event, other) for other in done):
-            yield event.id
-        done.append(event)
+    for events in walked(case) if case.promise.mode == "snapshot" else [in_time(case)]:
+        done: list[LoggedEvent] = []
+        for event in events:
+            if case.promise.order == "recorded" and event.recorded_at is None:
+                continue
+            if any(comes_first(case, event, other) for other in done):
+                yield event.id
+            done.append(event)
+
+
+def in_time(case: Case) -> list[LoggedEvent]:
+    """The events in the order in which they were delivered first, but for those too late."""
+    ids = dict.fromkeys(step.event_id for step in steps(case, Delivered))
+    found = [event for event_id in ids if (event := event_of(case, event_id)) is not None]
+    return [event for event in found if lateness(case, event) <= promised_lateness(case)]
 
 
 def comes_first(case: Case, event: LoggedEvent, other: LoggedEvent) -> bool:
@@ -176,7 +193,7 @@ def illegal_request(case: Case) -> Iterator[int]:
 # Why an event was lost
 
 
-def cause(case: Case, event: LoggedEvent) -> str:
+def cause_in_run(case: Case, event: LoggedEvent) -> str:
     """Why an owed event was lost: what its requests did, from when it could be read."""
     since = [
         (place, step)
@@ -235,6 +252,7 @@ def died_with(case: Case, place: int) -> bool:
 
 def causes(case: Case) -> dict[EventId, str]:
     """Return the cause of each loss."""
+    cause = cause_in_snapshot if case.promise.mode == "snapshot" else cause_in_run
     events = {event.id: event for event in case.scenario.events}
     return {event_id: cause(case, events[event_id]) for event_id in lost(case)}
 
@@ -245,6 +263,7 @@ RULES: Mapping[str, Callable[[Case], Iterator[Any]]] = {
     "INVENTED": invented,
     "ALTERED": altered,
     "OUT_OF_ORDER": out_of_order,
+    "LATE": late,
     "STUCK": stuck,
     "CRASHED": crashed,
     "ILLEGAL_REQUEST": illegal_request,

@@ -11,23 +11,28 @@ can't, the docstring says why.
 
 from fakeserver.verifier.promise import Promise
 
-from . import faulty_crashes, faulty_haravan, faulty_saleschannel
-from .faulty import IN_ORDER_LATE, LATE, PROMPT, Faulty
+from . import faulty_crashes, faulty_haravan, faulty_promises, faulty_saleschannel
+from .faulty import IN_ORDER_LATE, PROMPT, Faulty
 
 FAULTY: tuple[Faulty, ...] = (
     *faulty_saleschannel.GALLERY.clients,
     *faulty_haravan.GALLERY.clients,
     *faulty_crashes.SALESCHANNEL.clients,
     *faulty_crashes.HARAVAN.clients,
+    *faulty_promises.HARAVAN.clients,
+    *faulty_promises.SALESCHANNEL.clients,
 )
 
 BASES: tuple[tuple[type, str, Promise], ...] = (
     (faulty_saleschannel.ByKey, "saleschannel", PROMPT),
-    (faulty_saleschannel.LookBack, "saleschannel", LATE),
+    (faulty_saleschannel.LookBack, "saleschannel", faulty_promises.AT_ONCE),
     (faulty_saleschannel.HoldBack, "saleschannel", IN_ORDER_LATE),
-    (faulty_haravan.ByWindow, "haravan", LATE),
-    (faulty_haravan.ByPage, "haravan", LATE),
+    (faulty_haravan.ByWindow, "haravan", faulty_promises.AT_ONCE),
+    (faulty_haravan.ByPage, "haravan", faulty_promises.AT_ONCE),
     (faulty_haravan.ByLargestId, "haravan", PROMPT),
     *faulty_crashes.COMMITTING,
+    (faulty_promises.WholeByPage, "haravan", faulty_promises.SNAPSHOT),
+    (faulty_promises.WholeById, "haravan", faulty_promises.SNAPSHOT),
+    (faulty_promises.WholeByKey, "saleschannel", faulty_promises.SNAPSHOT_IN_ORDER),
 )
 """The right clients that the faulty ones vary, with their dialect and what they promise."""

@@ -45,6 +45,7 @@ ACTS_MAX = 6
 CHANGES = (0, 1, 1, 2, 3, 6)
 LATENESS: tuple[int | None, ...] = (None, None, 0, 1_000, 5_000, 60_000, 300_000)
 DELIVERIES: tuple[Delivery, ...] = ("at-least-once", "effectively-once", "exactly-once")
+DELAYS: tuple[int | None, ...] = (None, 0, 0, 1_000, 60_000, 300_000)
 ORDERS: tuple[Order, ...] = ("none", "none", "recorded", "id")
 
 
@@ -206,12 +207,22 @@ def changed(random: Random, case: Case) -> Case:
         steps = [heard(step) for step in steps if not isinstance(step, Killed)]
     elif random.random() < 0.05:
         del steps[random.randint(1, len(steps)) :]
-    promise = Promise(
+    return Case(scenario, tuple(steps), draw_promise(random, scenario))
+
+
+def draw_promise(random: Random, scenario: Scenario) -> Promise:
+    """Any promise that can be judged, and does not exclude itself (impossibility I6)."""
+    late, order = random.choice(LATENESS), random.choice(ORDERS)
+    is_snapshot = random.random() < 0.25 and not scenario.is_open
+    delay = None if is_snapshot or scenario.is_open else random.choice(DELAYS)
+    stands = scenario.late_by_ms_max if late is None else late
+    return Promise(
         delivery=random.choice(DELIVERIES),
-        order=random.choice(ORDERS),
-        late_by_ms_max=random.choice(LATENESS),
+        order="none" if delay is not None and delay < stands else order,
+        late_by_ms_max=late,
+        delay_ms_max=delay,
+        mode="snapshot" if is_snapshot else "incremental",
     )
-    return Case(scenario, tuple(steps), promise)
 
 
 def heard(step: AnyStep) -> AnyStep:

@@ -13,7 +13,7 @@ import msgspec
 from fakeserver.dialects import find_dialect
 from fakeserver.profile import Profile, SwitchValue
 from fakeserver.verifier.clients import load_client
-from fakeserver.verifier.promise import Delivery, Order, Promise
+from fakeserver.verifier.promise import Delivery, Mode, Order, Promise
 from fakeserver.verifier.runner import Client
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "clients"
@@ -25,6 +25,8 @@ EXACTLY_ONCE: tuple[Delivery, ...] = ("exactly-once", *EFFECTIVELY_ONCE)
 UP_TO_FIVE_MINUTES = (300_000, 20_000, 0)
 """The longest lateness that these clients stand, a short one and none, ms; worlds differ."""
 NO_LATENESS = (0,)
+HELD_BACK = 300_000
+"""As long as a client holds events back that stands five minutes of lateness, ms."""
 
 BY_NUMBERS = frozenset({"default", "documented", "adversarial", "haravan-live-2026"}) | {
     "shopify-legacy"
@@ -38,8 +40,10 @@ class Right(msgspec.Struct, frozen=True, kw_only=True):
     """A client in `fixtures/clients` with the profiles and promises that it can meet.
 
     `deliveries` has the strongest first. `orders` are kept with every lateness, `orders_if_prompt`
-    only where nothing is late and nothing stamped ahead. `meets` names the profiles; `pins` narrows
-    all but ``default``, and `pins_adversarial` that profile besides, to what the client needs.
+    only where nothing is late and nothing stamped ahead. `delay_ms_max` is the shortest delay that
+    it keeps: 0 for all that deliver what they read. A snapshot has none. `meets` names the
+    profiles; `pins` narrows all but ``default``, and `pins_adversarial` that profile besides, to
+    what the client needs.
     """
 
     file: str
@@ -49,6 +53,8 @@ class Right(msgspec.Struct, frozen=True, kw_only=True):
     orders: tuple[Order, ...] = ("none",)
     orders_if_prompt: tuple[Order, ...] = ()
     late_by_ms_max: tuple[int, ...]
+    delay_ms_max: int = 0
+    mode: Mode = "incremental"
     meets: frozenset[str] = EVERY_PROFILE
     pins: dict[str, SwitchValue] = {}
     pins_adversarial: dict[str, SwitchValue] = {}
@@ -68,21 +74,33 @@ class Right(msgspec.Struct, frozen=True, kw_only=True):
         return pins | self.pins_adversarial if profile == "adversarial" else pins
 
     def promises(self, profile: Profile) -> tuple[Promise, ...]:
-        """Every promise that the client can meet in worlds of `profile`."""
+        """Every promise that the client can meet in worlds of `profile`, each delay or none."""
         return tuple(
-            Promise(delivery=delivery, order=order, late_by_ms_max=late)
+            self._promise(delivery, order, late, delay)
             for late in self.late_by_ms_max
             for delivery, order in product(self.deliveries, self._orders(profile, late))
+            for delay in dict.fromkeys((None, self._delay(profile)))
         )
 
     def strongest_promises(self, profile: Profile) -> tuple[Promise, ...]:
         """For each lateness the promises that no other one here contains."""
         return tuple(
-            Promise(delivery=self.deliveries[0], order=order, late_by_ms_max=late)
+            self._promise(self.deliveries[0], order, late, self._delay(profile))
             for late in self.late_by_ms_max
             for order in self._orders(profile, late)
             if order != "none" or len(self._orders(profile, late)) == 1
         )
+
+    def _promise(self, delivery: Delivery, order: Order, late: int, delay: int | None) -> Promise:
+        return Promise(
+            delivery=delivery, order=order, late_by_ms_max=late, delay_ms_max=delay, mode=self.mode
+        )
+
+    def _delay(self, profile: Profile) -> int | None:
+        """The shortest delay that it keeps, ms; from a stamp that lies ahead nobody can tell."""
+        stamps_lie = "some" in profile.allowed.get("future_stamps", ())
+        is_any = self.mode == "snapshot" or (stamps_lie and self.delay_ms_max)
+        return None if is_any else self.delay_ms_max
 
     def _orders(self, profile: Profile, late: int) -> tuple[Order, ...]:
         is_prompt = late == 0 and "some" not in profile.allowed.get("future_stamps", ())
@@ -119,6 +137,15 @@ RIGHT = (
         deliveries=EXACTLY_ONCE,
         orders=("none", "recorded"),
         late_by_ms_max=UP_TO_FIVE_MINUTES,
+        delay_ms_max=HELD_BACK,
+    ),
+    Right(
+        file="saleschannel_snapshot.py",
+        dialect="saleschannel",
+        deliveries=EXACTLY_ONCE,
+        orders=("none", "recorded"),
+        late_by_ms_max=UP_TO_FIVE_MINUTES,
+        mode="snapshot",
     ),
     Right(
         file="haravan_document.py",
@@ -164,6 +191,23 @@ RIGHT = (
         deliveries=EXACTLY_ONCE,
         late_by_ms_max=UP_TO_FIVE_MINUTES,
         meets=BY_CURSOR,
+    ),
+    Right(
+        file="haravan_snapshot_since_id.py",
+        dialect="haravan",
+        deliveries=EXACTLY_ONCE,
+        orders=("none", "id"),
+        late_by_ms_max=UP_TO_FIVE_MINUTES,
+        mode="snapshot",
+    ),
+    Right(
+        file="haravan_snapshot_pages.py",
+        dialect="haravan",
+        deliveries=EXACTLY_ONCE,
+        late_by_ms_max=UP_TO_FIVE_MINUTES,
+        mode="snapshot",
+        meets=BY_NUMBERS,
+        pins_adversarial={"created_at_ties": "id"},  # as for haravan_window_pages.py
     ),
 )
 

@@ -131,7 +131,8 @@ SMALL = (
     *("ClockAsKey", "ForgetsSoon", "ForgetsWhenIdle", "LargestSeen", "WindowWithoutLookBack"),
     *("NewestFirstInPage", "HoldsNothingBack", "CrashesOnEmptyPage", "StartsWithoutSinceId"),
     *("StopsAtKnownEvent", "TrustsPagesToBeDisjoint", "FirstPageOnly", "EndlessOnExactMultiple"),
-    "IdsAsText",
+    *("IdsAsText", "OnePollLater", "HoldsBackLonger", "SnapshotOfOnePage", "PagesWithoutDedup"),
+    *("SnapshotWithOverlap", "SnapshotOfTheNews"),
 )
 """Clients of the gallery whose mistake needs no more than this: the wrong variants of the theory,
 and a few that hand over or end wrongly."""

@@ -48,6 +48,8 @@ def asked_verdict(site: Site, promise: Promise, **more) -> dict:
 
 def cases():
     for right in RIGHT:
+        if right.mode == "snapshot":  # that is not judged here
+            continue
         for profile in right.profiles:
             if profile.name in ("default", "documented") or len(right.profiles) == 1:
                 yield from (
@@ -180,6 +182,16 @@ class TestInconclusive:
         verdict = control(site, "POST", "verdict")
         assert (verdict["outcome"], verdict["polls"]) == ("inconclusive", 2)
         assert "nothing hazardous came up" in verdict["says"]
+
+    @pytest.mark.parametrize("promise", [{"mode": "snapshot"}, {"delay_ms_max": 60_000}])
+    def test_what_a_report_can_not_tell_is_not_judged(self, promise):
+        site = a_site(backlog=3)
+        faked(site, "/com/events.json")
+        control(site, "POST", "delivered", {"events": [1]})
+        verdict = control(site, "POST", "verdict", {"promise": promise})
+        assert (verdict["outcome"], verdict["findings"]) == ("inconclusive", [])
+        assert "can't be judged in an open world" in verdict["says"]
+        assert verdict["says"] in verdict["report"]
 
     def test_a_new_client_is_judged_alone(self):
         site = a_site(backlog=3)

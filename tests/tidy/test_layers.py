@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "verifier.open_world",
             "verifier.theory",
             "verifier.impossible",
+            "verifier.snapshot",
             "verifier.rules",
             "verifier.rules.*",
             "verifier.causes",

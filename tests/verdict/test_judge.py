@@ -108,8 +108,12 @@ def test_whatever_stopped_the_client_is_told_first():
 @pytest.mark.parametrize(
     "words",
     [
-        {"mode": "snapshot"},
-        {"delay_ms_max": 1},
+        {"mode": "deltas"},
+        {"delay_ms_max": -1},
+        {"delay_ms_max": 7 * 86_400_000 + 1},
+        {"delay_ms_max": 0, "mode": "snapshot"},
+        {"order": "recorded", "late_by_ms_max": 2, "delay_ms_max": 1},
+        {"order": "id", "late_by_ms_max": 2, "delay_ms_max": 1},
         {"delivery": "once"},
         {"order": "time"},
         {"late_by_ms_max": -1},

@@ -6,6 +6,7 @@ Each client here keeps its promise in calm worlds; what differs is how far it st
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.dialects.haravan.clients import shop_minute
 from fakeserver.errors import ProfileError, UsageError
 from fakeserver.scenario import Scenario
+from fakeserver.verifier.clients import load_client
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.margins import axes, worlds
 from fakeserver.verifier.margins.measure import PAGE_SIZE, measure_margins
@@ -36,6 +38,15 @@ def measured(client, axis, *, dialect, **options):
         client, dialect=dialect, only=[axis], **{"promise": PROMPT, **options}
     )
     return margin
+
+
+def test_an_order_has_a_delay_as_long_as_the_lateness_that_is_tried():
+    """Longer than the client's own hold-back (5 min), which is where it breaks (I6 is no break)."""
+    folder = Path(__file__).parents[2] / "fixtures" / "clients"
+    client = load_client(f"{folder}/saleschannel_hold_back.py:follow")
+    promise = Promise(order="recorded", late_by_ms_max=300_000, delay_ms_max=300_000)
+    margin = measured(client, "late_by_ms", dialect="saleschannel", promise=promise)
+    assert (margin.passes_at, margin.fails_at, margin.rule) == (300_000, 301_000, "LOST")
 
 
 def window(look_back=5 * MINUTE, *, remembers=None):

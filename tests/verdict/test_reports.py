@@ -67,6 +67,8 @@ REPORTS = {
     "haravan-lost-never-asked": Promise(),
     "saleschannel-stuck-at-ties": Promise(order="recorded"),
     "haravan-repeat-of-unsaved-killed": Promise(delivery="exactly-once"),
+    "saleschannel-late-held-back": Promise(delay_ms_max=49_000),
+    "haravan-snapshot-lost-first-page": Promise(mode="snapshot"),
 }
 
 

@@ -173,10 +173,16 @@ class _Measuring:
             )
 
     def _judge(self, scenario: Scenario, keeper: Doorkeeper) -> Verdict:
-        """Judge one world, with the promised lateness widened to what it shows."""
+        """Judge one world, with the promised lateness widened to what it shows.
+
+        Beside an order the delay is widened with it: no client keeps a shorter one (I6).
+        """
         self._runs += 1
-        late = self._promise.late_by_ms_max
+        promise = self._promise
+        late, delay = promise.late_by_ms_max, promise.delay_ms_max
         if late is not None:
             late = max(late, scenario.late_by_ms_max)
-        promise = msgspec.structs.replace(self._promise, late_by_ms_max=late)
+        if delay is not None and promise.order != "none":
+            delay = max(delay, scenario.late_by_ms_max)
+        promise = msgspec.structs.replace(promise, late_by_ms_max=late, delay_ms_max=delay)
         return judge(scenario, run(scenario, self._client, keeper=keeper), promise)

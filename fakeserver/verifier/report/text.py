@@ -28,6 +28,7 @@ from fakeserver.verifier.hazards import exercised
 from fakeserver.verifier.report.margins import labelled_margins
 
 if TYPE_CHECKING:
+    from fakeserver.verifier.promise import Promise
     from fakeserver.verifier.verdict import Finding, Verdict
 
 LITERAL_TARGET_MAX = 58
@@ -97,11 +98,7 @@ def _headline(verdict: Verdict, width: int) -> Iterator[str]:
         left = f"INCONCLUSIVE  not all was tried; the promise held in {_worlds(verdict)} so far"
     else:
         left = "INCONCLUSIVE  nothing was proved"
-    parts = [verdict.dialect, f"profile {verdict.profile}", verdict.promise.delivery]
-    if verdict.promise.order != "none":
-        parts.append(f"order {verdict.promise.order}")
-    if verdict.promise.late_by_ms_max is not None:
-        parts.append(f"late by up to {duration_text(verdict.promise.late_by_ms_max)}")
+    parts = [verdict.dialect, f"profile {verdict.profile}", *_promised(verdict.promise)]
     if verdict.seed is not None:
         parts.append(f"seed {verdict.seed}")
     if verdict.found_at is not None:
@@ -115,6 +112,18 @@ def _headline(verdict: Verdict, width: int) -> Iterator[str]:
     else:
         yield from textwrap.wrap(left, width, subsequent_indent="        ")
         yield from textwrap.wrap(right, width, initial_indent="        ", subsequent_indent=" " * 8)
+
+
+def _promised(promise: Promise) -> Iterator[str]:
+    yield promise.delivery
+    if promise.order != "none":
+        yield f"order {promise.order}"
+    if promise.late_by_ms_max is not None:
+        yield f"late by up to {duration_text(promise.late_by_ms_max)}"
+    if promise.delay_ms_max is not None:
+        yield f"delay up to {duration_text(promise.delay_ms_max)}"
+    if promise.mode != "incremental":
+        yield promise.mode
 
 
 def _worlds(verdict: Verdict) -> str:

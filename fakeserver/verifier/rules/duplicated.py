@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from fakeserver.history import Delivered, Killed, PollEnded, Restarted, Saved
 from fakeserver.scenario import EventId
-from fakeserver.verifier import open_world, proofs
+from fakeserver.verifier import open_world, proofs, snapshot
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.rules.rule import Rule
 from fakeserver.verifier.verdict import Finding
@@ -18,10 +18,13 @@ def duplicated(evidence: Evidence) -> Iterator[Finding]:
 
     Under ``effectively-once`` a crash, a restart or a poll that raised excuses one repeat of each
     event delivered since the last durable save; under ``at-least-once`` every repeat is excused.
+    Under ``mode=snapshot`` only a repeat within one poll counts, and only where nothing disturbed
+    that poll (`snapshot.snapshots`): from poll to poll a snapshot repeats by its nature.
     """
     if evidence.promise.delivery == "at-least-once":
         return
-    repeats = list(_forbidden_repeats(evidence))
+    is_snapshot = evidence.promise.mode == "snapshot"
+    repeats = list(snapshot.repeats(evidence) if is_snapshot else _forbidden_repeats(evidence))
     if not repeats:
         return
     first, again = repeats[0]
@@ -71,7 +74,8 @@ def _forbidden_repeats(evidence: Evidence) -> Iterator[tuple[int, int]]:
 DUPLICATED = Rule(
     name="DUPLICATED",
     accuses="An event was delivered again though the promise forbids it.",
-    spares="Under effectively-once: after a crash, events since the last durable save.",
+    spares="Under effectively-once: after a crash, events since the last durable save. In a "
+    "snapshot: repeats in another poll.",
     source="invariant 'at most once'; fault classes C02, C25, C37",
     apply=duplicated,
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from fakeserver.clock import clock_text
 from fakeserver.scenario import LoggedEvent
+from fakeserver.verifier import snapshot
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.rules.rule import Rule
 from fakeserver.verifier.verdict import Finding
@@ -18,39 +19,57 @@ def out_of_order(evidence: Evidence) -> Iterator[Finding]:
     """Accuse of first deliveries against the promised order.
 
     Never: repeats after a crash, events without a stamp, events later than promised, and ids that
-    the log does not hold (`INVENTED` speaks of them).
+    the log does not hold (`INVENTED` speaks of them). Under ``mode=snapshot`` the order is one
+    within each poll that nothing disturbed, among the events that were visible at its start: what
+    appears in the middle of a walk may come where the walk meets it.
     """
     order = evidence.promise.order
     if order == "none":
         return
     key = _recorded_at if order == "recorded" else _id_rank
-    places = sorted(evidence.first_delivery.values())
-    ranked = [
-        (place, rank)
-        for place in places
-        if (event := evidence.log.find(evidence.delivered(place).event_id)) is not None
+    is_snapshot = evidence.promise.mode == "snapshot"
+    for places in snapshot.firsts(evidence) if is_snapshot else [_firsts(evidence)]:
+        ranked = [
+            (place, rank)
+            for place in places
+            if (event := evidence.log.find(evidence.delivered(place).event_id)) is not None
+            and (rank := key(event)) is not None
+        ]
+        for (before, earlier), (after, later) in pairwise(ranked):
+            if later < earlier:
+                yield _finding(evidence, (before, after), (earlier, later))
+                return
+
+
+def _firsts(evidence: Evidence) -> list[int]:
+    """Return the places of first deliveries, without those of events later than promised."""
+    return [
+        place
+        for event_id, place in evidence.first_delivery.items()
+        if (event := evidence.log.find(event_id)) is not None
         and evidence.late_by_ms(event) <= evidence.late_by_ms_max
-        and (rank := key(event)) is not None
     ]
-    for (before, earlier), (after, later) in pairwise(ranked):
-        if later < earlier:
-            first = evidence.delivered(before).event_id
-            second = evidence.delivered(after).event_id
-            word = "recorded" if order == "recorded" else "with id"
-            yield Finding(
-                rule="OUT_OF_ORDER",
-                event_ids=(second, first),
-                steps=(before, after),
-                message=f"{evidence.name(second)} was delivered after {evidence.name(first)}",
-                why=(
-                    f"The promise is order={order}, but {evidence.name(second)}, {word} "
-                    f"{_rank_text(order, later)}, came after {evidence.name(first)}, {word} "
-                    f"{_rank_text(order, earlier)}.",
-                ),
-                would="Hold events back until nothing earlier can still appear: deliver up to the "
-                "start of the poll minus the promised lateness, sorted (theorem T3).",
-            )
-            return
+
+
+def _finding(evidence: Evidence, places: tuple[int, int], ranks: tuple[Any, Any]) -> Finding:
+    order = evidence.promise.order
+    first, second = (evidence.delivered(place).event_id for place in places)
+    earlier, later = (_rank_text(order, rank) for rank in ranks)
+    word = "recorded" if order == "recorded" else "with id"
+    return Finding(
+        rule="OUT_OF_ORDER",
+        event_ids=(second, first),
+        steps=places,
+        message=f"{evidence.name(second)} was delivered after {evidence.name(first)}",
+        why=(
+            f"The promise is order={order}, but {evidence.name(second)}, {word} {later}, came "
+            f"after {evidence.name(first)}, {word} {earlier}.",
+        ),
+        would="Read the whole log before anything is delivered, and sort it."
+        if evidence.promise.mode == "snapshot"
+        else "Hold events back until nothing earlier can still appear: deliver up to the start of "
+        "the poll minus the promised lateness, sorted (theorem T3).",
+    )
 
 
 def _recorded_at(event: LoggedEvent) -> Any:
@@ -73,7 +92,8 @@ def _rank_text(order: str, rank: Any) -> str:
 OUT_OF_ORDER = Rule(
     name="OUT_OF_ORDER",
     accuses="Events were delivered against the promised order.",
-    spares="Repeats, events without a stamp, events later than promised.",
+    spares="Repeats, events without a stamp, events later than promised. In a snapshot: another "
+    "order in another poll, and events that appeared during the poll.",
     source="theorem T3, fault class C21",
     apply=out_of_order,
 )
