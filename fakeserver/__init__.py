@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fakeserver.generate import generate_scenario
     from fakeserver.profile import Profile
     from fakeserver.scenario import LoggedEvent, Scenario
+    from fakeserver.verifier.commands.client import CommandClient
     from fakeserver.verifier.feed import Feed
     from fakeserver.verifier.judge import judge
     from fakeserver.verifier.margins.measure import measure_margins
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fakeserver.verifier.verdict import Verdict
 
 _HOMES = {
+    "CommandClient": "fakeserver.verifier.commands.client",
     "ContractBroken": "fakeserver.errors",
     "FakeServer": "fakeserver.app",
     "Fault": "fakeserver.fault",
@@ -39,6 +41,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CommandClient",
     "ContractBroken",
     "FakeServer",
     "Fault",

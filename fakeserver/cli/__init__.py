@@ -12,6 +12,10 @@ import msgspec
 
 from fakeserver.cli.kept import keep, keep_margin
 from fakeserver.cli.options import (
+    TakesClient,
+    client_argument,
+    client_of,
+    command_options,
     dialect_option,
     json_option,
     margins_option,
@@ -37,7 +41,7 @@ from fakeserver.history import load_history
 from fakeserver.scenario import Scenario
 from fakeserver.tour import DIALECT_DEFAULT
 from fakeserver.tour import tour as run_tour
-from fakeserver.verifier.clients import Client, load_client
+from fakeserver.verifier.clients import Client
 from fakeserver.verifier.explain import explain as explain_name
 from fakeserver.verifier.explain import overview
 from fakeserver.verifier.judge import judge as judge_history
@@ -57,23 +61,27 @@ def cli() -> None:
     """
 
 
-@cli.command()
+@cli.command(cls=TakesClient)
 @dialect_option
 @profile_option
 @promise_options
 @search_options
 @margins_option
+@command_options
 @json_option
-@click.argument("client")
-def verify(client: str, json_file: str | None, seconds: float | None, **options: Any) -> None:
+@client_argument
+def verify(
+    client: str | None, json_file: str | None, seconds: float | None, **options: Any
+) -> None:
     """Run CLIENT in generated worlds until one breaks its promise.
 
-    CLIENT is path.py:name or package.module:name. A broken world is shrunk and kept in
-    .fakeserver/ as a scenario and its history. What the client prints goes to stderr.
+    CLIENT is path.py:name or package.module:name, or a program in any language behind --. A
+    broken world is shrunk and kept in .fakeserver/ as a scenario and its history. What the client
+    prints goes to stderr.
     """
     interrupt = Interrupt()
     out = own_stdout()
-    loaded = load_client(client)
+    client, loaded = client_of(client, options)
     promise = promise_of(options)
     profile = find_dialect(options["dialect"]).profile(options["profile"])
     check_promise(promise, profile)
@@ -107,20 +115,23 @@ def verify(client: str, json_file: str | None, seconds: float | None, **options:
     _finish(msgspec.structs.replace(verdict, client=client), json_file, out)
 
 
-@cli.command()
+@cli.command(cls=TakesClient)
 @promise_options
+@command_options
 @json_option
 @click.argument("scenario")
-@click.argument("client")
-def replay(scenario: str, client: str, json_file: str | None, **options: Any) -> None:
+@client_argument
+def replay(scenario: str, client: str | None, json_file: str | None, **options: Any) -> None:
     """Run one SCENARIO file again with CLIENT and judge it.
 
-    CLIENT is path.py:name or package.module:name. What it prints goes to stderr.
+    CLIENT is path.py:name or package.module:name, or a program in any language behind --. What it
+    prints goes to stderr.
     """
     Interrupt()
     loaded = Scenario.load(scenario)
     out = own_stdout()
-    history = run(loaded, load_client(client))
+    client, found = client_of(client, options)
+    history = run(loaded, found)
     verdict = judge_history(loaded, history, promise_of(options))
     _finish(msgspec.structs.replace(verdict, client=client), json_file, out)
 

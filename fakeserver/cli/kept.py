@@ -57,4 +57,5 @@ def _write(path: Path, scenario: Scenario) -> None:
 
 
 def _command(promise: Promise, path: Path, client: str) -> str:
-    return shlex.join(["fakeserver", "replay", *as_options(promise), str(path), client])
+    # The client is what was typed already, quoted where that was needed.
+    return f"{shlex.join(['fakeserver', 'replay', *as_options(promise), str(path)])} {client}"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from fakeserver.cli.terminal import Duration, HazardList, check_writable, span
 from fakeserver.dialects import DIALECTS
+from fakeserver.errors import UsageError
+from fakeserver.verifier.clients import Client, load_client
+from fakeserver.verifier.commands.client import CommandClient
+from fakeserver.verifier.commands.protocols import Protocol
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.search import EXAMPLES_DEFAULT, EXAMPLES_MAX
 
@@ -114,6 +119,70 @@ def promise_of(options: dict[str, Any]) -> Promise:
         late_by_ms_max=options["late_by_max"],
         delay_ms_max=options["delay_max"],
     )
+
+
+def command_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how a COMMAND is run and read."""
+    options = (
+        click.option(
+            "--protocol",
+            type=click.Choice(get_args(Protocol)),
+            default="jsonl",
+            show_default=True,
+            help="What a line on a COMMAND's stdout means.",
+        ),
+        click.option(
+            "--persistent",
+            is_flag=True,
+            help="Keep one process of the COMMAND, and tell it of each poll on stdin.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+class TakesClient(click.Command):
+    """A command of ours that takes ``CLIENT``, or ``-- COMMAND ARG…``, behind its other arguments.
+
+    Click drops the ``--``; it is what tells a program from the name of a function.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Note what stands behind ``--`` before click reads the rest."""
+        if "--" in args:
+            place = args.index("--")
+            ctx.meta[COMMAND] = tuple(args[place + 1 :])
+            args = args[:place]
+        return super().parse_args(ctx, args)
+
+
+COMMAND = "fakeserver.command"
+client_argument = click.argument("client", required=False, metavar="CLIENT | -- COMMAND ARG…")
+
+
+def client_of(name: str | None, options: dict[str, Any]) -> tuple[str, Client]:
+    """Return the client that a command line names, with what to type for it again.
+
+    Raises `ClientNotFound`, and `UsageError` for both a CLIENT and a COMMAND, for none, and for
+    options of a COMMAND where there is none.
+    """
+    argv = click.get_current_context().meta.get(COMMAND)
+    chosen = []
+    if options["protocol"] != "jsonl":
+        chosen += ["--protocol", options["protocol"]]
+    if options["persistent"]:
+        chosen.append("--persistent")
+    if argv is None:
+        if name is None:
+            raise UsageError("expected CLIENT (path.py:name or package.module:name), or -- COMMAND")
+        if chosen:
+            raise UsageError(f"{chosen[0]} goes with -- COMMAND, and {name} is none")
+        return shlex.quote(name), load_client(name)
+    if name is not None:
+        raise UsageError(f"expected CLIENT or -- COMMAND, got both: {name}, and {shlex.join(argv)}")
+    client = CommandClient(argv, protocol=options["protocol"], persistent=options["persistent"])
+    return shlex.join([*chosen, "--", *argv]), client
 
 
 json_option = click.option(

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from fakeserver.errors import ClientNotFound, RunStopped, UsageError
+from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.feed import Feed
 
 Client = Callable[..., Any]
@@ -77,6 +78,11 @@ def _check_takes_feed(client: Client, where: str) -> None:
 def is_built(client: Any) -> bool:
     """Whether `client` is a class, or a partial call of one: built anew after each restart."""
     return isinstance(_class_of(client), type)
+
+
+def keeps_state(client: Any) -> bool:
+    """Whether something of `client` lives from poll to poll, which a restart takes away."""
+    return is_built(client) or (isinstance(client, CommandClient) and client.keeps_state)
 
 
 def _class_of(client: Any) -> Any:
@@ -151,7 +157,9 @@ class Life:
             _deliver_all(result, feed)
 
     def close(self) -> None:
-        """End the event loop with what is still running in it."""
+        """End the event loop with what is still running in it, and the process of a command."""
+        if isinstance(self._client, CommandClient):
+            self._client.close()
         if self._runner is not None:
             # What a dying client's tasks still raise is nobody's news.
             self._runner.get_loop().set_exception_handler(lambda *_: None)

@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,8 @@ class Feed:
         checkpoint: bytes | None = None,
         on_sleep: Callable[[], None] | None = None,
         on_stop: Callable[[], None] | None = None,
+        state_dir: Callable[[], str] | None = None,
+        leave_address: Callable[[], None] | None = None,
     ) -> None:
         self.token = server.token
         self.page_size = server.scenario.page_size
@@ -64,7 +67,10 @@ class Feed:
         self._live_url = live_url
         self._on_sleep = on_sleep
         self._on_stop = on_stop
+        self._state_dir = state_dir
+        self._leave_address = leave_address
         self._checkpoint = checkpoint
+        self.catch_up: Callable[[], None] | None = None
         self._door_open = False
         self._stopped: RunStopped | None = None
         self._crash: Crash | None = None
@@ -171,7 +177,22 @@ class Feed:
         """Return the simulated time, in UTC, exact to the millisecond."""
         return as_datetime(self._world.now)
 
+    @property
+    def state_dir(self) -> str | None:
+        """A folder for what the client keeps in files; it lasts as long as the world. Or None."""
+        return None if self._state_dir is None else self._state_dir()
+
     # For the runner
+
+    @property
+    def lock(self) -> AbstractContextManager[object]:
+        """Held while anything happens; `catch_up` is called under it, ahead of each request."""
+        return self._world.lock
+
+    def leave_address(self) -> None:
+        """Let no request reach the world any more that a process has sent which is dead now."""
+        if self._leave_address is not None:
+            self._leave_address()
 
     def begin_poll(self, crash: Crash | None) -> None:
         """Start counting for this poll's `crash`."""

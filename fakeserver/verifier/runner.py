@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from fakeserver.app import FakeServer
+from fakeserver.app import ConnectionDropped, FakeServer
 from fakeserver.doors import LiveServer
 from fakeserver.errors import (
     BudgetSpent,
@@ -28,11 +31,14 @@ from fakeserver.history import (
     Restarted,
 )
 from fakeserver.scenario import EventId, Poll, Scenario
-from fakeserver.verifier.clients import Client, Life, check_client, is_built
+from fakeserver.verifier.clients import Client, Life, check_client, keeps_state
 from fakeserver.verifier.failures import is_failure
 from fakeserver.verifier.feed import Feed
 from fakeserver.verifier.raised import told
 from fakeserver.verifier.watchdog import POLL_SECONDS_MAX, Watchdog
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 SAME_ANSWERS_MAX = 10
 """The same request with the same answer so often in a row, without a sleep, is going nowhere."""
@@ -60,6 +66,7 @@ class Doorkeeper:
         self.overran: tuple[Scenario, History] | None = None
         self._live: LiveServer | None = None
         self._server: FakeServer | None = None
+        self._closing: list[Thread] = []
 
     def admit(self, server: FakeServer) -> None:
         """Let the live address lead to `server` from now on."""
@@ -75,6 +82,21 @@ class Doorkeeper:
             self._live = LiveServer(self._server)
         return self._live.url
 
+    def leave_address(self) -> None:
+        """Give up the live address: what a dead client had sent must not reach the next life.
+
+        Requests that are in the works are waited for; later ones get no answer. The next
+        `live_url` is another one.
+        """
+        if self._live is None:
+            return
+        self._live.app = _nobody
+        self._live.settle()
+        closing = Thread(target=self._live.close, daemon=True)
+        closing.start()
+        self._closing.append(closing)
+        self._live = None
+
     def settle(self) -> None:
         """Wait until the live server is done with requests whose clients have gone."""
         if self._live is not None:
@@ -86,6 +108,13 @@ class Doorkeeper:
         if self._live is not None:
             self._live.close()
             self._live = None
+        for closing in self._closing:
+            closing.join()
+
+
+def _nobody(_environ: WSGIEnvironment, _start_response: StartResponse) -> NoReturn:
+    """Answer nobody, as a WSGI application."""
+    raise ConnectionDropped("the client that had this address is dead")
 
 
 @contextmanager
@@ -132,12 +161,13 @@ class _Run:
         self._server = server
         self._client = client
         self._keeper = keeper
-        self._keeps_state = is_built(client)
+        self._keeps_state = keeps_state(client)
         self._polls = server.scenario.polls
         self._number = 0
         self._pace = _Pace(len(server.scenario.events))
         self._has_returned = False
         self._closed = False
+        self._folders = ExitStack()
         self._feed = self._new_feed(None)
         self._life = Life(client)
         self._world.before_ask = self._before_request
@@ -160,6 +190,7 @@ class _Run:
             self._feed.stop(FeedClosed("the run is over"))  # whatever the client left running
             self._life.close()
             self._keeper.settle()
+            self._folders.close()
         return self._world.history
 
     def _new_feed(self, checkpoint: bytes | None) -> Feed:
@@ -169,7 +200,14 @@ class _Run:
             checkpoint=checkpoint,
             on_sleep=self._woke,
             on_stop=self._keeper.watchdog.hurry,
+            state_dir=self._state_dir,
+            leave_address=self._keeper.leave_address,
         )
+
+    @cache  # noqa: B019 - a run is over soon
+    def _state_dir(self) -> str:
+        """Return the folder that a client may keep its state in, made when first asked for."""
+        return self._folders.enter_context(TemporaryDirectory(prefix="fakeserver-"))
 
     def _restart(self) -> None:
         if isinstance(self._world.last_step, Restarted):
@@ -277,7 +315,12 @@ class _Run:
         self._start_poll(poll)
 
     def _before_request(self) -> None:
-        """End a client that goes nowhere, or is to be killed here, before each request."""
+        """Before each request: let the client catch up with itself, and end one that is to end.
+
+        That is one that goes nowhere, and one that is to be killed here.
+        """
+        if self._feed.catch_up is not None:
+            self._feed.catch_up()
         self._feed.check_alive()
         self._end_overdue_faults()
         if self._server.failure is not None:

@@ -14,7 +14,7 @@ from fakeserver.generate import check_whole, generate_scenario
 from fakeserver.history import Exchange, Saved
 from fakeserver.profile import Profile
 from fakeserver.scenario import Scenario
-from fakeserver.verifier.clients import Client, is_built
+from fakeserver.verifier.clients import Client, keeps_state
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import HAZARDS, possible
 from fakeserver.verifier.impossible import over_worlds
@@ -285,7 +285,7 @@ class _Search:
         dialect = find_dialect(self._profile.dialect)
         late = _late_by_ms_max(self._profile, self._promise)
         ruled_out = set() if self._hazards is None else set(HAZARD_ODDS) - self._hazards
-        if not is_built(self._client):
+        if not keeps_state(self._client):
             ruled_out.add("restart")
         if not self._saves:
             ruled_out |= {"crash-before-save", "crash-after-save"}

@@ -13,6 +13,7 @@ import pytest
 import fakeserver
 
 PUBLIC_NAMES = (
+    "CommandClient",
     "ContractBroken",
     "FakeServer",
     "Fault",

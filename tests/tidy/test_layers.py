@@ -56,6 +56,8 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
         (
             "verifier.feed",
             "verifier.clients",
+            "verifier.commands",
+            "verifier.commands.*",
             "verifier.raised",
             "verifier.watchdog",
             "verifier.runner",

@@ -1,0 +1,1 @@
+"""Clients in any language: programs that are run, read line by line, and killed."""

@@ -1,0 +1,208 @@
+"""A command as the client under test: one process a poll, or one that is told of each poll.
+
+A program in another language is judged by the same rules as a function: what it writes on stdout is
+delivered and saved in the order of its lines, a crash is a SIGKILL, and a restart a new process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import msgspec
+
+from fakeserver.clock import from_datetime, to_text
+from fakeserver.errors import RunStopped, UsageError
+from fakeserver.verifier.commands.process import OverLimit, Process
+from fakeserver.verifier.commands.protocols import Protocol, read_line
+from fakeserver.verifier.feed import Feed
+
+TICK_S = 0.05
+"""How soon it is noticed that somebody else has read, killed or ended something."""
+LOOPBACK = "127.0.0.1,localhost"
+
+
+class CommandFailed(Exception):  # noqa: N818 - what happened
+    """The command ended badly: its exit status or signal, and the end of its stderr."""
+
+
+class CommandClient:
+    """A program in any language as a client: ``CommandClient(["node", "poll.js"])``.
+
+    It learns from its environment where and how to ask: `FAKESERVER_BASE_URL`, `FAKESERVER_TOKEN`,
+    `FAKESERVER_PAGE_SIZE` (rows), `FAKESERVER_CHECKPOINT` (what it saved last, JSON),
+    `FAKESERVER_NOW` (ISO 8601, simulated), `FAKESERVER_DIALECT`, `FAKESERVER_ZONE` (of the shop,
+    where the API has one) and `FAKESERVER_STATE_DIR` (a folder of its own that lasts as long as the
+    world, for a program that keeps its state in files). `protocol` says what a line on its stdout
+    means (`protocols.EXPECTED`); its stderr is shown when it fails.
+
+    With `persistent` one process lives through all polls: for each it reads a line
+    ``{"poll": {...}}`` on stdin, with the same values, and writes ``{"done": true}`` at the end.
+
+    There is no shell. Raises `UsageError` for no command, an unknown protocol, a command that can't
+    be started, and a line that the protocol does not know.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        protocol: Protocol = "jsonl",
+        persistent: bool = False,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        if isinstance(argv, str) or not argv or not all(isinstance(word, str) for word in argv):
+            raise UsageError(f"expected a program and its arguments, each a text, got {argv!r}")
+        if protocol not in get_args(Protocol):
+            raise UsageError(
+                f"protocol: expected {' or '.join(get_args(Protocol))}, got {protocol!r}"
+            )
+        self.argv = tuple(argv)
+        self.protocol: Protocol = protocol
+        self.persistent = persistent
+        self._env = dict(env or {})
+        self._process: Process | None = None
+        self._feed: Feed | None = None
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether something of it lives from poll to poll, so that a restart can take it away."""
+        return self.persistent
+
+    def __call__(self, feed: Feed) -> None:
+        """Run one poll. Raises `CommandFailed` where the command ended badly."""
+        if feed is not self._feed:  # a new life, of this world or of another
+            self.close()
+            self._feed = feed
+        process = self._started(feed)
+        try:
+            _Poll(process, feed, self.protocol).run(is_one_of_many=self.persistent)
+        except BaseException:
+            self.close()
+            feed.leave_address()
+            raise
+        if not self.persistent:
+            self.close()
+
+    def close(self) -> None:
+        """End what is still running of it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process = None
+
+    def _started(self, feed: Feed) -> Process:
+        values = _values(feed)
+        if self._process is None:
+            env = {**os.environ, **_without_proxy(), **self._env, **_as_env(values)}
+            self._process = Process(self.argv, env, takes_polls=self.persistent)
+        self._process.start_poll()
+        if self.persistent:
+            self._process.send(msgspec.json.encode({"poll": values}))
+        return self._process
+
+
+class _Poll:
+    """Reads one poll of a process, and does for it what its lines say.
+
+    A request is answered only when all is done that was written before it: the thread that answers
+    reads the lines as well (`Feed.catch_up`), so that a run does not depend on who is faster.
+    """
+
+    def __init__(self, process: Process, feed: Feed, protocol: Protocol) -> None:
+        self._process = process
+        self._feed = feed
+        self._protocol = protocol
+        self._lines = 0
+        self._done = False
+        self._failure: Exception | None = None
+
+    def run(self, *, is_one_of_many: bool) -> None:
+        self._feed.catch_up = self._catch_up
+        try:
+            while not self._is_over():
+                self._process.wait_for_output(TICK_S)
+                has_ended = not self._process.is_running
+                self._catch_up()
+                self._feed.check_alive()
+                self._raise_failure()
+                self._process.check_memory()
+                if has_ended:
+                    break
+        finally:
+            self._feed.catch_up = None
+        if not (self._done and is_one_of_many):
+            self._check_status(is_one_of_many=is_one_of_many)
+
+    def _is_over(self) -> bool:
+        return self._done or self._process.has_closed_stdout
+
+    def _catch_up(self) -> None:
+        """Do what has been written so far. Raises `RunStopped` where that ends the client.
+
+        Any other error is left to the thread that runs the poll: this may be one that answers.
+        """
+        with self._feed.lock:
+            try:
+                for line in self._process.read_lines():
+                    self._lines += 1
+                    self._do(line)
+            except RunStopped:
+                raise
+            except Exception as error:
+                self._failure = self._failure or error
+
+    def _do(self, line: bytes) -> None:
+        action = read_line(self._protocol, line, self._lines)
+        if action.kind == "deliver":
+            self._feed.deliver(action.value)
+        elif action.kind == "save":
+            self._feed.save(action.value)
+        self._done = self._done or action.kind == "done"
+
+    def _raise_failure(self) -> None:
+        if isinstance(self._failure, OverLimit):
+            raise CommandFailed(str(self._failure)) from self._failure
+        if self._failure is not None:
+            raise self._failure
+
+    def _check_status(self, *, is_one_of_many: bool) -> None:
+        status = self._process.status()
+        if status == 0 and not is_one_of_many:
+            return
+        said = f"; stderr: {self._process.stderr}" if self._process.stderr else ""
+        if status == 0:
+            raise CommandFailed(f'it ended before it had written {{"done": true}}{said}')
+        how = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
+        raise CommandFailed(f"{how}{said}")
+
+
+def _values(feed: Feed) -> dict[str, Any]:
+    """What a client must know of a poll, by the names of `Feed`."""
+    return {
+        "base_url": feed.base_url,
+        "token": feed.token,
+        "page_size": feed.page_size,
+        "checkpoint": feed.checkpoint,
+        "now": to_text(from_datetime(feed.now())),
+        "dialect": feed.dialect,
+        "zone": feed.zone,
+        "state_dir": feed.state_dir,
+    }
+
+
+def _as_env(values: Mapping[str, Any]) -> dict[str, str]:
+    """Write the same as environment variables; a checkpoint is JSON, what is None is left out."""
+    return {
+        f"FAKESERVER_{name.upper()}": msgspec.json.encode(value).decode()
+        if name == "checkpoint"
+        else str(value)
+        for name, value in values.items()
+        if value is not None or name == "checkpoint"
+    }
+
+
+def _without_proxy() -> dict[str, str]:
+    """Keep a proxy of the machine from being asked for an address that only this machine has."""
+    hosts = filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), LOOPBACK))
+    return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(hosts))

@@ -1,0 +1,112 @@
+"""What a line on a command's stdout means: one event delivered, a checkpoint saved, or nothing.
+
+Pure: text in, an `Action` out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from fakeserver.errors import UsageError
+
+Protocol = Literal["jsonl", "events", "singer", "airbyte"]
+
+SHOWN_CHARS_MAX = 200
+"""A line that can't be read is shown, but not a page of it."""
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client does with one line; `value` is the event or the checkpoint."""
+
+    kind: Literal["deliver", "save", "done", "nothing"]
+    value: Any = None
+
+
+NOTHING = Action(kind="nothing")
+DONE = Action(kind="done")
+
+
+def read_line(protocol: Protocol, line: bytes, number: int) -> Action:
+    """Return what line `number` (from 1) of a command's stdout means; an empty line is nothing.
+
+    Raises `UsageError` that says what `protocol` expects: it is the program, or the choice of the
+    protocol, that has to change, and no verdict about paging.
+    """
+    if not line.strip():
+        return NOTHING
+    try:
+        message = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _misfit(protocol, line, number, str(error)) from error
+    if isinstance(message, dict):
+        if message == {"done": True}:
+            return DONE
+        action = _READ[protocol](message)
+        if action is not None:
+            return action
+    raise _misfit(protocol, line, number, "it is JSON, but none of these")
+
+
+def _misfit(protocol: Protocol, line: bytes, number: int, reason: str) -> UsageError:
+    shown = line[:SHOWN_CHARS_MAX].decode("utf-8", "replace").strip()
+    return UsageError(
+        f"line {number} of the command's stdout: expected {EXPECTED[protocol]} "
+        f"(--protocol {protocol}), got {shown!r}: {reason}; write what is for people to stderr"
+    )
+
+
+def _jsonl(message: Mapping[str, Any]) -> Action | None:
+    if message.keys() == {"deliver"}:
+        return Action(kind="deliver", value=message["deliver"])
+    if message.keys() == {"save"}:
+        return Action(kind="save", value=message["save"])
+    return None
+
+
+def _events(message: Mapping[str, Any]) -> Action | None:
+    return Action(kind="deliver", value=message) if "id" in message else None
+
+
+def _singer(message: Mapping[str, Any]) -> Action | None:
+    match message.get("type"):
+        case "RECORD":
+            return _record(message.get("record"))
+        case "STATE":
+            return Action(kind="save", value=message.get("value"))
+        case "SCHEMA" | "ACTIVATE_VERSION" | "BATCH":
+            return NOTHING
+    return None
+
+
+def _airbyte(message: Mapping[str, Any]) -> Action | None:
+    match message.get("type"):
+        case "RECORD":
+            record = message.get("record")
+            return _record(record.get("data")) if isinstance(record, dict) else None
+        case "STATE":
+            return Action(kind="save", value=message.get("state"))
+        case "LOG" | "TRACE" | "SPEC" | "CATALOG" | "CONNECTION_STATUS" | "CONTROL":
+            return NOTHING
+    return None
+
+
+def _record(event: Any) -> Action | None:
+    return Action(kind="deliver", value=event) if isinstance(event, dict) else None
+
+
+_READ: Mapping[Protocol, Callable[[Mapping[str, Any]], Action | None]] = {
+    "jsonl": _jsonl,
+    "events": _events,
+    "singer": _singer,
+    "airbyte": _airbyte,
+}
+EXPECTED: Mapping[Protocol, str] = {
+    "jsonl": 'an object {"deliver": EVENT} or {"save": CHECKPOINT}',
+    "events": "one event a line, an object with an id",
+    "singer": "a Singer message (RECORD delivers, STATE saves)",
+    "airbyte": "a message of the Airbyte protocol (RECORD delivers, STATE saves)",
+}
+"""What each protocol expects of a line."""

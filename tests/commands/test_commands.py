@@ -1,0 +1,292 @@
+"""Programs as clients: judged as functions are, killed for good, and bounded in what they take."""
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fakeserver.dialects.base import TOKEN
+from fakeserver.errors import UsageError
+from fakeserver.history import Delivered, PollEnded, Restarted, Saved
+from fakeserver.scenario import Crash, Poll
+from fakeserver.verifier.commands import process
+from fakeserver.verifier.commands.client import CommandClient
+from fakeserver.verifier.promise import Promise
+from fakeserver.verifier.runner import run
+from fakeserver.verifier.search import verify
+
+from ..verdict.worlds import by_id, event, ms, world
+from .programs import AIRBYTE, EVENTS, JSONL, PERSISTENT, SINGER, program
+
+PROMPT = Promise(late_by_ms_max=0)
+
+
+def kinds(history):
+    return [type(step).__name__ for step in history]
+
+
+def play(argv, scenario=None, **options):
+    scenario = scenario or world([event(1, 0), event(2, 1), event(3, 2)])
+    return run(scenario, CommandClient(argv, **options))
+
+
+def raised(history):
+    return next(step.error for step in history if isinstance(step, PollEnded) and step.error)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "text"),
+    [("jsonl", JSONL), ("events", EVENTS), ("singer", SINGER), ("airbyte", AIRBYTE)],
+)
+def test_each_protocol_delivers_what_a_function_does(tmp_path, protocol, text):
+    history = play(program(tmp_path, text), protocol=protocol)
+    assert [s.event_id for s in history if isinstance(s, Delivered)] == [1, 2, 3]
+    if protocol != "events":
+        assert [s.checkpoint for s in history if isinstance(s, Saved)] == [2, 3]
+
+
+@pytest.mark.parametrize(("text", "persistent"), [(JSONL, False), (PERSISTENT, True)])
+def test_a_program_has_the_verdict_of_a_function(tmp_path, text, persistent):
+    command = CommandClient(program(tmp_path, text), persistent=persistent)
+    options = {"dialect": "haravan", "examples": 4, "seed": 0}
+    found, expected = (verify(client, **options) for client in (command, by_id))
+    assert expected.outcome == "broken"
+    assert found.findings == expected.findings
+    assert found.scenario == expected.scenario
+
+
+def test_a_persistent_program_is_one_process_until_it_is_killed(tmp_path):
+    text = (
+        PERSISTENT.replace("import json, sys", "import json, os, sys")
+        .replace(
+            '    print(json.dumps({"done"',
+            '    print(json.dumps({"save": [since, os.getpid()]}))\n    print(json.dumps({"done"',
+        )
+        .replace('poll["checkpoint"] or 0', '(poll["checkpoint"] or [0])[0]')
+        .replace('{"save": since}', '{"save": [since, os.getpid()]}')
+    )
+    polls = (Poll(starts_at=ms(10)), Poll(starts_at=ms(20)), Poll(starts_at=ms(30), restart=True))
+    calm = tuple(Poll(starts_at=ms(at)) for at in (120, 180, 4_000))
+    scenario = world([event(1, 0)], polls=(*polls, *calm), calm_from=3)
+    history = play(program(tmp_path, text), scenario, persistent=True)
+    lives = [step.checkpoint[1] for step in history if isinstance(step, Saved)]
+    pids = list(dict.fromkeys(lives))
+    assert len(pids) == 2
+    assert [pids.index(pid) for pid in lives] == sorted(pids.index(pid) for pid in lives)
+    assert [pid for pid in pids if is_alive(pid)] == []
+    assert sum(isinstance(step, Restarted) for step in history) == 1
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("point", "nth", "done"),
+    [
+        ("before-deliver", 2, ["Exchange", "Delivered"]),
+        ("after-deliver", 2, ["Exchange", "Delivered", "Delivered"]),
+        ("before-save", 1, ["Exchange", "Delivered", "Delivered"]),
+        ("after-save", 1, ["Exchange", "Delivered", "Delivered", "Saved"]),
+    ],
+)
+@pytest.mark.parametrize(("text", "persistent"), [(JSONL, False), (PERSISTENT, True)])
+def test_a_crash_kills_the_program_where_it_would_kill_a_function(
+    tmp_path, point, nth, done, text, persistent
+):
+    """Each time the same: what it wrote before a request is read before that is answered."""
+    crash = Poll(starts_at=ms(10), crash=Crash(point=point, nth=nth))
+    calm = tuple(Poll(starts_at=ms(at)) for at in (120, 180, 4_000))
+    scenario = world([event(1, 0), event(2, 1), event(3, 2)], polls=(crash, *calm))
+    argv = program(tmp_path, text)
+    histories = {play(argv, scenario, persistent=persistent) for _ in range(3)}
+    (history,) = histories
+    assert kinds(history)[: len(done) + 4] == [
+        "PollStarted",
+        *done,
+        "Killed",
+        "PollEnded",
+        "Restarted",
+    ]
+    assert {s.event_id for s in history if isinstance(s, Delivered)} == {1, 2, 3}
+
+
+def test_what_a_killed_program_had_started_dies_with_it(tmp_path):
+    text = """
+        import subprocess, sys, json, time
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        print(json.dumps({"save": child.pid}), flush=True)
+        time.sleep(600)
+    """
+    crash = Poll(starts_at=ms(10), crash=Crash(point="after-save"))
+    scenario = world(polls=(crash, 120, 180, 240), late=0)
+    scenario = world(
+        polls=(
+            crash,
+            *(
+                Poll(
+                    starts_at=ms(at),
+                )
+                for at in (120, 180, 240)
+            ),
+        ),
+        late=60,
+    )
+    command = CommandClient(program(tmp_path, text))
+    history = run(scenario, _only_once(command))
+    pid = next(step.checkpoint for step in history if isinstance(step, Saved))
+    until = time.monotonic() + 10
+    while is_alive(pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not is_alive(pid)
+
+
+def _only_once(command):
+    """A client that is the command in its first poll, and nothing afterwards."""
+    polls = iter([command])
+
+    def client(feed):
+        next(polls, lambda _: None)(feed)
+
+    return client
+
+
+# What a program may not do
+
+
+def test_a_bad_exit_is_told_with_the_end_of_stderr_and_without_the_token(tmp_path):
+    text = """
+        import os, sys
+        print("x" * 10_000, file=sys.stderr)
+        print("the token is", os.environ["FAKESERVER_TOKEN"], file=sys.stderr)
+        sys.exit(3)
+    """
+    error = raised(play(program(tmp_path, text)))
+    assert error.startswith("CommandFailed: exit status 3; stderr: ")
+    assert error.endswith("the token is <token>")
+    assert len(error) < 700
+
+
+def test_a_signal_is_told(tmp_path):
+    error = raised(play(program(tmp_path, "import os; os.kill(os.getpid(), 15)")))
+    assert error == "CommandFailed: ended by signal 15"
+
+
+def test_a_persistent_program_that_ends_in_mid_poll_failed(tmp_path):
+    error = raised(play(program(tmp_path, "pass"), persistent=True))
+    assert error == 'CommandFailed: it ended before it had written {"done": true}'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("while True: print('{\"save\": 1}')", "it wrote over 0 MiB in one poll"),
+        ("print('x' * 5_000_000)\nimport time; time.sleep(60)", "it wrote a line of over"),
+    ],
+)
+def test_output_is_bounded(tmp_path, monkeypatch, text, says):
+    monkeypatch.setattr(process, "OUTPUT_BYTES_MAX", 200_000)
+    monkeypatch.setattr(process, "LINE_BYTES_MAX", 100_000)
+    assert says.split(" MiB")[0].rstrip(" 0") in raised(play(program(tmp_path, text)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is looked up in /proc")
+def test_memory_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "MEMORY_BYTES_MAX", 64 << 20)
+    text = "held = bytearray(100 << 20)\nimport time; time.sleep(60)"
+    assert "of memory, 64 at most" in raised(play(program(tmp_path, text)))
+
+
+def test_a_line_that_is_no_message_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match="line 2 of the command's stdout: expected an object"):
+        play(program(tmp_path, "print('{\"save\": 1}')\nprint('fetched 3 events')"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (([],), "expected a program and its arguments"),
+        (("node poll.js",), "expected a program and its arguments"),
+        (([1],), "expected a program and its arguments"),
+    ],
+)
+def test_what_is_no_command_is_refused(arguments, says):
+    with pytest.raises(UsageError, match=says):
+        CommandClient(*arguments)
+
+
+def test_an_unknown_protocol_is_refused():
+    expected = "protocol: expected jsonl or events or singer or airbyte, got 'xml'"
+    with pytest.raises(UsageError, match=expected):
+        CommandClient(["x"], protocol="xml")
+
+
+def test_a_program_that_does_not_exist_is_refused():
+    with pytest.raises(UsageError, match="can't start 'no-such-program': No such file"):
+        play(["no-such-program"])
+
+
+def test_there_is_no_shell(tmp_path):
+    text = "import json, sys; print(json.dumps({'save': sys.argv[1:]}))"
+    argv = [*program(tmp_path, text), "$HOME", "; exit 1", "*"]
+    saved = next(step for step in play(argv) if isinstance(step, Saved))
+    assert saved.checkpoint == ["$HOME", "; exit 1", "*"]
+
+
+# Its surroundings
+
+
+def test_a_program_is_told_all_that_a_feed_tells(tmp_path):
+    text = """
+        import json, os
+        names = [n for n in os.environ if n.startswith("FAKESERVER_")]
+        print(json.dumps({"save": {n: os.environ[n] for n in names}}))
+    """
+    saved = next(step for step in play(program(tmp_path, text)) if isinstance(step, Saved))
+    told = saved.checkpoint
+    assert told.pop("FAKESERVER_TOKEN") == TOKEN
+    assert told.pop("FAKESERVER_BASE_URL").startswith("http://127.0.0.1:")
+    assert Path(told.pop("FAKESERVER_STATE_DIR")).name.startswith("fakeserver-")
+    assert told == {
+        "FAKESERVER_PAGE_SIZE": "2",
+        "FAKESERVER_CHECKPOINT": "null",
+        "FAKESERVER_NOW": "1970-01-01T00:00:10.000Z",
+        "FAKESERVER_DIALECT": "haravan",
+        "FAKESERVER_ZONE": "UTC",
+    }
+
+
+def test_the_state_folder_lasts_for_a_world_and_no_longer(tmp_path):
+    text = """
+        import json, os
+        from pathlib import Path
+        state = Path(os.environ["FAKESERVER_STATE_DIR"])
+        print(json.dumps({"save": [str(state), len(list(state.iterdir()))]}))
+        (state / str(len(list(state.iterdir())))).touch()
+    """
+    argv = program(tmp_path, text)
+    for _ in range(2):
+        saved = [step.checkpoint for step in play(argv) if isinstance(step, Saved)]
+        assert [count for _, count in saved] == [0, 1, 2, 3]
+        assert not Path(saved[0][0]).exists()
+
+
+def test_a_proxy_is_not_asked_for_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    history = play(program(tmp_path, JSONL))
+    assert [s.event_id for s in history if isinstance(s, Delivered)] == [1, 2, 3]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node here")
+def test_node(tmp_path):
+    path = tmp_path / "poll.mjs"
+    path.write_text("console.log(JSON.stringify({save: process.version}))")
+    saved = next(step for step in play(["node", str(path)]) if isinstance(step, Saved))
+    assert saved.checkpoint.startswith("v")
