@@ -60,6 +60,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "verifier.commands.*",
             "verifier.raised",
             "verifier.watchdog",
+            "verifier.pace",
             "verifier.runner",
         ),
     ),

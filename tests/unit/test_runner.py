@@ -42,7 +42,7 @@ from fakeserver.history import (
     to_lines,
 )
 from fakeserver.scenario import Crash, CrashPoint, LoggedEvent, Poll, Scenario
-from fakeserver.verifier import runner
+from fakeserver.verifier import pace
 from fakeserver.verifier.clients import load_client
 from fakeserver.verifier.feed import Feed
 from fakeserver.verifier.judge import judge
@@ -593,7 +593,7 @@ def test_an_endless_client_is_run_through_all_polls(client, gaps_ms):
     starts = [step.at for step in of(PollStarted, history)]
     assert all(start >= poll.starts_at for start, poll in zip(starts, scenario.polls, strict=True))
     assert delivered(history) == [2, 3, 4, 5, 6]
-    assert len(of(Exchange, history)) < 5 * 4 * (runner.IDLE_ROUNDS_MAX + 2)
+    assert len(of(Exchange, history)) < 5 * 4 * (pace.IDLE_ROUNDS_MAX + 2)
 
 
 @pytest.mark.parametrize("client", ENDLESS)
@@ -684,7 +684,7 @@ def test_a_client_that_returned_and_then_sleeps_for_ever_is_stuck():
 
     history = run(world(), sleeps_from_the_second_poll_on)
     assert endings(history) == ["returned", "stopped"]
-    assert of(PollEnded, history)[-1].error == f"it slept {runner.SLEEPS_MAX} times in one poll"
+    assert of(PollEnded, history)[-1].error == f"it slept {pace.SLEEPS_MAX} times in one poll"
     assert of(Slept, history)[-1].ms == SECOND_MS
 
 
@@ -729,7 +729,7 @@ def asks_ever_else_live(feed):
 def test_the_same_answer_again_and_again_is_stuck(client):
     history = run(world(), client)
     assert endings(history) == ["stopped"]
-    assert len(of(Exchange, history)) == runner.SAME_ANSWERS_MAX
+    assert len(of(Exchange, history)) == pace.SAME_ANSWERS_MAX
     assert "the same answer 10 times in a row" in of(PollEnded, history)[0].error
     assert [finding.rule for finding in judge(world(), history).findings] == ["STUCK"]
 

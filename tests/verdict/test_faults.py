@@ -16,8 +16,9 @@ from fakeserver.history import Exchange, PollEnded, PollStarted, from_lines, to_
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.judge import judge
+from fakeserver.verifier.pace import SAME_ANSWERS_MAX
 from fakeserver.verifier.promise import Promise
-from fakeserver.verifier.runner import SAME_ANSWERS_MAX, run
+from fakeserver.verifier.runner import run
 from fakeserver.verifier.shrink import shrink
 
 from .worlds import by_id, by_key, event, get, ms, poll, world
