@@ -17,7 +17,7 @@ import click
 import msgspec
 
 from fakeserver.cli.terminal import Duration, check_writable, is_terminal, write
-from fakeserver.dialects import DIALECTS
+from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.dialects.base import TOKEN
 from fakeserver.errors import HarnessError, UsageError
 from fakeserver.profile import SwitchValue
@@ -78,15 +78,15 @@ class ClockMode(click.ParamType[tuple[str, float]]):
         return (match[1], 1.0) if match[1] else ("paced", float(match[2]))
 
 
-class Setting(click.ParamType[tuple[str, SwitchValue]]):
-    """A switch and its value, ``limit_max=5``; numbers, true, false and null as in JSON."""
+class Setting(click.ParamType[tuple[str, str]]):
+    """A switch and its value as it was typed, ``limit_max=5``."""
 
     name = "switch=value"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, SwitchValue]:
-        """Split at the first =; the profile knows which switches and values exist."""
+    ) -> tuple[str, str]:
+        """Split at the first =; `typed_value` says which value is meant."""
         if isinstance(value, tuple):
             return value
         name, equals, text = str(value).partition("=")
@@ -94,9 +94,19 @@ class Setting(click.ParamType[tuple[str, SwitchValue]]):
             self.fail(
                 f"expected a switch and its value, as in limit_max=5, got {value!r}", param, ctx
             )
-        words: dict[str, SwitchValue] = {"true": True, "false": False, "null": None}
-        number = re.fullmatch(r"-?[0-9]{1,12}", text, re.ASCII)
-        return name, int(text) if number else words.get(text, text)
+        return name, text
+
+
+def typed_value(dialect: str, name: str, text: str) -> SwitchValue:
+    """Return the value of a switch that `text` means, written as in JSON or as `explain` shows it.
+
+    What it can't take is returned as a number or as it is, so that the profile can refuse it.
+    """
+    for switch in find_dialect(dialect).switches:
+        for value in switch.values if switch.name == name else ():
+            if text in (str(value), msgspec.json.encode(value).decode()):
+                return value
+    return int(text) if re.fullmatch(r"-?[0-9]{1,12}", text, re.ASCII) else text
 
 
 STREAM_OPTIONS = (
@@ -249,6 +259,10 @@ def _options(given: dict[str, Any]) -> ServeOptions:
         return ServeOptions(dialect=dialect, scenario=world, clock=mode, pace=pace)
     if given["dialect"] is None:
         raise UsageError(f"expected --dialect ({', '.join(DIALECTS)}) or --scenario FILE, got none")
+    if given["settings"]:
+        chosen["settings"] = {
+            name: typed_value(given["dialect"], name, text) for name, text in given["settings"]
+        }
     return ServeOptions(dialect=given["dialect"], clock=mode, pace=pace, **chosen)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -14,8 +15,11 @@ from typing import Any
 import pytest
 import requests
 
+from fakeserver.cli.serve import typed_value
+from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.dialects.base import TOKEN
 from fakeserver.resources import contract_path
+from fakeserver.verifier.explain import explain
 
 AUTH = {"Authorization": f"Bearer {TOKEN}"}
 SECONDS_MAX = 60
@@ -275,6 +279,25 @@ def test_openapi_tells_of_both_apis():
 )
 def test_what_can_not_be_served_is_refused(options: Sequence[str], says: str):
     assert says in " ".join(refused(*options).split())
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_value_of_a_switch_can_be_typed(dialect: str):
+    """As explain shows it, read by a shell, and as in JSON; of the same type too."""
+    for switch in find_dialect(dialect).switches:
+        shown = re.findall(r"^  value +(\S+)", explain(switch.name), re.MULTILINE)
+        for value in switch.values:
+            assert repr(value) in shown
+            for text in (shlex.split(repr(value))[0], json.dumps(value)):
+                typed = typed_value(dialect, switch.name, text)
+                assert (typed, type(typed)) == (value, type(value))
+
+
+def test_a_switch_is_pinned():
+    options = ("--set", "nested_unknown_parent=404", "--set", "limit_max=null")
+    with serving("--dialect", "haravan", "--clock", "simulated", *options) as served:
+        assert served.get("/com/orders/1/events.json").status_code == 404
+        assert len(served.get("/com/events.json", limit=120).json()["events"]) == 120
 
 
 def test_two_can_not_share_a_port():
