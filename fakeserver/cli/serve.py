@@ -214,7 +214,7 @@ def serve(**given: Any) -> None:
     )
     try:
         log = RequestLog(site, say, as_json=as_json)
-        host = Host(log, host=given["host"], port=given["port"])
+        host = Host(log, host=given["host"], port=given["port"], on_refusal=log.say_refused)
         with _ended_by_signals(host.stop), _port_file(given["port_file"], host.port):
             write(f"listening on {host.url}\n", sys.stdout)
             if host.is_exposed and given["control"] and given["control_token_env"] is None:

@@ -47,6 +47,9 @@ class Server(Protocol):
     def keep(self, failure: Exception) -> None:
         """Remember that the application failed."""
 
+    def tell_refused(self, problem: Problem) -> None:
+        """Hear of what was no request, and never came to the application."""
+
 
 class _Head(NamedTuple):
     """The headers of a request: as they were sent, as they were read, what they say of the end."""
@@ -110,7 +113,9 @@ class Connection(BaseHTTPRequestHandler):
         A version of HTTP that it does not support is the client's mistake, not ours.
         """
         says = ": ".join(filter(None, (message, explain))) or "this is no HTTP request"
-        self._refuse(Problem(code if code < 500 else 400, "no-request", says))
+        if self.raw_requestline.startswith(_TLS_HELLO):
+            says = "this is TLS, and only plain HTTP is spoken here: ask http://, not https://"
+        self._refuse_unread(Problem(code if code < 500 else 400, "no-request", says))
 
     def hold(self, ms: int) -> bool:
         """Wait `ms`, up to `HOLD_MS_MAX`. False: the client has left, or the server stops."""
@@ -134,7 +139,7 @@ class Connection(BaseHTTPRequestHandler):
         try:
             environ = self._environ(_read_body(self))
         except Problem as problem:
-            self._refuse(problem)
+            self._refuse_unread(problem)
             return
         try:
             status, headers, body = _ask(self.server.app, environ)
@@ -146,6 +151,11 @@ class Connection(BaseHTTPRequestHandler):
             self._refuse(Problem(500, "failed", f"{type(failure).__name__}: {failure}"))
         else:
             self.wfile.write(answer)
+
+    def _refuse_unread(self, problem: Problem) -> None:
+        """Refuse what the application never sees, and tell of it: nobody else will."""
+        self.server.tell_refused(problem)
+        self._refuse(problem)
 
     def _refuse(self, problem: Problem) -> None:
         """Answer with an error and close: nobody knows where the next request would start."""
@@ -222,6 +232,8 @@ class Connection(BaseHTTPRequestHandler):
 
 _LINE = re.compile(rb"([A-Z]+) (/(?!/)[!-~]*) HTTP/1\.1\r\n")
 """A request line about which nobody could disagree."""
+_TLS_HELLO = b"\x16\x03"
+"""How a client begins that was told ``https://``."""
 _LENGTH = "content-length"
 _PLAIN = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

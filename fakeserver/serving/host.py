@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import socket
 import sys
+from collections.abc import Callable
 from ipaddress import ip_address
 from socketserver import ThreadingTCPServer
 from threading import Condition
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from fakeserver.errors import UsageError
 from fakeserver.serving.connection import Connection, shut
+from fakeserver.serving.problems import Problem
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -27,6 +29,8 @@ CONNECTIONS_MAX = 500
 once, as by a server that is full."""
 LEAVING_S = 2
 """How long a request in the works has to finish when the server stops."""
+Refusals = Callable[[int, str], None]
+"""Takes a status and a sentence."""
 
 
 class Host:
@@ -34,12 +38,22 @@ class Host:
 
     It is bound when this returns, so that `url` and `port` are true, and clients that connect wait
     for `serve`. `failure` is the first error of the application that was no answer, or None.
+    `on_refusal` hears, with its status and a sentence, of what was no request and so never came to
+    the application; from any thread.
 
     Raises `UsageError` if the address can't be had.
     """
 
-    def __init__(self, app: WSGIApplication, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        on_refusal: Refusals | None = None,
+    ) -> None:
         self._listener = _listen(app, host, port)
+        self._listener.on_refusal = on_refusal
         self._stopped = False
         self.port: int = self._listener.server_address[1]
         self.url = f"http://{_reachable(host)}:{self.port}"
@@ -107,6 +121,7 @@ class _Listener(ThreadingTCPServer):
     def __init__(self, app: WSGIApplication, host: str, port: int) -> None:
         self.app = app
         self.failure: Exception | None = None
+        self.on_refusal: Refusals | None = None
         self._connections: set[Any] = set()
         self._fewer = Condition()
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -138,6 +153,11 @@ class _Listener(ThreadingTCPServer):
     def keep(self, failure: Exception) -> None:
         """Remember the first failure."""
         self.failure = self.failure or failure
+
+    def tell_refused(self, problem: Problem) -> None:
+        """Tell whoever wants to hear it."""
+        if self.on_refusal is not None:
+            self.on_refusal(problem.status, problem.detail)
 
     def close_connections(self) -> None:
         """End what is idle or held back, let the rest finish, wait for all but not for ever."""

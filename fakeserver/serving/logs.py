@@ -69,8 +69,27 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             parts.append(f"[{self.fault}]")
         if self.problem is not None:
             parts.append(self.problem)
-        # What a stranger sends must neither begin a line nor steer a terminal.
-        return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", "  ".join(parts))
+        return _plain("  ".join(parts))
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that were no request to anybody, such as those of a client that speaks TLS."""
+
+    status: int
+    problem: str
+
+    def as_json(self) -> str:
+        """Write the line for programs."""
+        return msgspec.json.encode({"refused": self}).decode()
+
+    def as_text(self) -> str:
+        """Write the line for people."""
+        return _plain(f"refused  {self.status}  {self.problem}")
+
+
+def _plain(text: str) -> str:
+    """Return one line: what a stranger sends must neither begin another nor steer a terminal."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,11 +171,15 @@ class RequestLog:
                 known.keep(page, found, 1)
             return found
 
+    def say_refused(self, status: int, problem: str) -> None:
+        """Write a line about what was no request."""
+        self._say(lambda: Refusal(status=status, problem=problem[:TARGET_CHARS_MAX]))
+
     def say_totals(self) -> None:
         """Write the summary, as the last line."""
         self._say(lambda: self.totals)
 
-    def _say(self, make: Callable[[], Line | Totals]) -> None:
+    def _say(self, make: Callable[[], Line | Refusal | Totals]) -> None:
         """Write a line, unless nobody reads any: a log that is full or closed stops no request."""
         if self._write is None:
             return

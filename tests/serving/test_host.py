@@ -518,7 +518,8 @@ HOSTILE = {
 def test_hostile_bytes_are_refused(
     sent: bytes, status: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with serving(mirror) as host:
+    heard: list[tuple[int, str]] = []
+    with serving(mirror, on_refusal=lambda *told: heard.append(told)) as host:
         with open_socket(host) as client:
             client.sendall(sent)
             client.shutdown(socket.SHUT_WR)
@@ -529,7 +530,19 @@ def test_hostile_bytes_are_refused(
             assert problem["detail"]
         assert ask(host.url).status_code == 200
     assert host.failure is None
+    assert heard == [(status, problem["detail"])]
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_client_that_speaks_tls_is_told_of() -> None:
+    """The client reports a wrong version number; who runs the server must learn what it was."""
+    heard: list[str] = []
+    with serving(mirror, on_refusal=lambda _, says: heard.append(says)) as host:
+        with pytest.raises(requests.exceptions.SSLError):
+            ask(host.url.replace("http:", "https:"))
+        assert ask(host.url).status_code == 200
+    assert heard
+    assert all("ask http://, not https://" in says for says in heard)
 
 
 TARGETS = [

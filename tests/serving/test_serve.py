@@ -126,6 +126,14 @@ def test_lines_for_people():
     assert said[-1] == "stopped after 1 request (1 with 200), 2 rows served"
 
 
+def test_what_is_no_request_is_told():
+    with serving("--dialect", "haravan") as served:
+        with pytest.raises(requests.exceptions.SSLError):
+            requests.get(served.url.replace("http:", "https:"), timeout=SECONDS_MAX)
+        said = served.end()[2]
+    assert "https://" in json.loads(said[0])["refused"]["problem"]
+
+
 def test_the_log_may_be_off():
     with serving("--dialect", "haravan", "--log", "off") as served:
         assert served.get("/com/events.json").ok
