@@ -152,6 +152,11 @@ class World:
             self._clock = make(self._clock.now)
             return self._clock.now
 
+    def catch_up(self) -> None:
+        """Let what the stream has recorded by now join the log, which the next look would do."""
+        with self._lock:
+            self._join_stream(self._clock.now)
+
     def append(self, events: Iterable[LoggedEvent]) -> tuple[LoggedEvent, ...]:
         """Append all of `events` to the log, or none, and return them as they were logged.
 

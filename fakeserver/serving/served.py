@@ -196,6 +196,7 @@ class Served:
         world.set_clock(lambda now: make_clock(mode, pace, max(now, target), self._wall))
         self.mode = mode
         self._moved(world, before)
+        world.catch_up()  # whoever jumps waits for what is drawn, not the client that asks next
 
     def _chosen(
         self, world: World, to: Instant | None, mode: ClockMode | None, pace: float | None

@@ -148,6 +148,19 @@ class TestClock:
         assert refused(site, "POST", "clock/advance", {"seconds": 604_800})["code"] == "too-far"
         assert refused(site, "PUT", "clock", {"pace": 1000})["code"] == "too-fast"
 
+    @pytest.mark.parametrize(
+        ("method", "path", "body"),
+        [
+            ("POST", "clock/advance", {"seconds": 604_800}),
+            ("PUT", "clock", {"now": seconds_after_start(604_800)}),
+        ],
+    )
+    def test_a_jump_leaves_nothing_to_be_drawn_for_the_next_client(self, method, path, body):
+        site = a_site(rate_per_s=0.01)
+        control(site, method, path, body)
+        assert site.world.joined_until == site.world.now
+        assert len(site.world.log) > 1_000
+
     def test_the_stream_is_there_after_a_jump(self):
         site = a_site(rate_per_s=1)
         control(site, "POST", "clock/advance", {"seconds": 600})
