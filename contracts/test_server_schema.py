@@ -56,6 +56,10 @@ whatever is in it; 404 is an event that does not exist."""
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 """The documents' own examples, values at every boundary, random ones, chains along the links."""
 
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+"""Among many cases some are huge. That showing one is slow says nothing of a server, and where
+warnings are errors it would end the run."""
+
 Tally = Counter[tuple[str, int]]
 """How often an API has answered with a status; 0: not at all."""
 
