@@ -26,7 +26,7 @@ from fakeserver.generate import generate_scenario
 
 from ._checks import body_problems
 from ._documents import openapi
-from ._targets import Api, Target
+from ._targets import TIMEOUT_S, Api, Target
 
 STEPS = 6
 """Requests of a chain, about; there are so many fewer chains than single requests."""
@@ -88,6 +88,7 @@ def configuration(target: Target, phase: str, examples: int) -> schemathesis.Con
     strict = {name: {**how, "enabled": target.ours} for name, how in OF_FAKES.items()}
     options: dict[str, Any] = {
         "seed": SEED,
+        "request-timeout": TIMEOUT_S,
         "continue-on-failure": True,  # what is no failure to us (see below) must not end the run
         "generation": {
             "max-examples": max(1, examples // STEPS) if phase == "stateful" else examples,

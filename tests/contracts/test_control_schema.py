@@ -12,6 +12,7 @@ import pytest
 import schemathesis
 
 from contracts._documents import openapi
+from contracts._targets import TIMEOUT_S
 from contracts.test_server_schema import COMPLAINTS_MAX, OF_ANY_SERVER, PHASES, SEED, Tally, run
 from fakeserver.doors import live
 from fakeserver.serving.options import ServeOptions
@@ -32,6 +33,7 @@ def configuration(phase: str) -> schemathesis.Config:
     return schemathesis.Config.from_dict(
         {
             "seed": SEED,
+            "request-timeout": TIMEOUT_S,
             "continue-on-failure": True,
             "generation": {"max-examples": EXAMPLES, "database": "none"},
             "phases": {name: {"enabled": name == phase} for name in PHASES},
