@@ -14,7 +14,7 @@ from fakeserver.errors import UsageError
 from fakeserver.verifier.clients import Client, load_client
 from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.commands.protocols import Protocol
-from fakeserver.verifier.promise import Promise
+from fakeserver.verifier.promise import DELAY_MS_LIMIT, LATE_BY_MS_LIMIT, Promise
 from fakeserver.verifier.search import EXAMPLES_DEFAULT, EXAMPLES_MAX
 
 
@@ -58,12 +58,12 @@ def promise_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--late-by-max",
-            type=Duration(),
+            type=Duration(ms_max=LATE_BY_MS_LIMIT),
             help="Lateness to stand, such as 5m. Default: what the profile documents.",
         ),
         click.option(
             "--delay-max",
-            type=Duration(),
+            type=Duration(ms_max=DELAY_MS_LIMIT),
             help="Freshness, such as 1m: what has been visible for so long when a poll begins is "
             "delivered in that poll. Default: any delay.",
         ),

@@ -22,6 +22,7 @@ from fakeserver.dialects.base import TOKEN
 from fakeserver.errors import HarnessError, UsageError
 from fakeserver.profile import SwitchValue
 from fakeserver.scenario import Scenario
+from fakeserver.stream import LATE_BY_MS_MAX
 
 if TYPE_CHECKING:
     from fakeserver.serving.host import Host
@@ -127,7 +128,11 @@ STREAM_OPTIONS = (
     click.option(
         "--rate", type=Rate(), help="New events: 5/s, 30/min, 2/h, 0 for none. [default: 0.2/s]"
     ),
-    click.option("--late-by-max", type=Duration(), help="Lateness of events, such as 5m."),
+    click.option(
+        "--late-by-max",
+        type=Duration(ms_max=LATE_BY_MS_MAX),
+        help="Lateness of events, such as 5m.",
+    ),
     click.option(
         "--clock",
         type=ClockMode(),
@@ -200,6 +205,10 @@ def serve(**given: Any) -> None:
     from fakeserver.serving.logs import RequestLog
     from fakeserver.serving.site import Site
 
+    if given["control_token_env"] is not None and not given["control"]:
+        raise UsageError(
+            "--control-token-env goes with the control API, which --no-control leaves out"
+        )
     as_json = given["log"] == "json" or (given["log"] == "auto" and not is_terminal(sys.stderr))
     say = None if given["log"] == "off" else partial(click.echo, err=True)
     host: Host

@@ -34,9 +34,12 @@ def span(ms: int | None) -> str | None:
 
 
 class Duration(click.ParamType[int]):
-    """A span such as ``30s``, ``5m`` or ``1.5h``, as whole milliseconds."""
+    """A span such as ``30s``, ``5m`` or ``1.5h``, as whole milliseconds, at most `ms_max`."""
 
     name = "duration"
+
+    def __init__(self, *, ms_max: int) -> None:
+        self._ms_max = ms_max
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read the span; click shows what is wrong with it."""
@@ -45,7 +48,10 @@ class Duration(click.ParamType[int]):
         match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)", str(value), re.ASCII)
         if match is None:
             self.fail(f"expected a number and one of ms, s, m, h, d, got {value!r}", param, ctx)
-        return round(float(match[1]) * UNITS_MS[match[2]])
+        ms = round(float(match[1]) * UNITS_MS[match[2]])
+        if ms > self._ms_max:
+            self.fail(f"expected at most {span(self._ms_max)}, got {value}", param, ctx)
+        return ms
 
 
 class HazardList(click.ParamType[tuple[str, ...]]):

@@ -507,6 +507,8 @@ VERIFY = ("verify", "--dialect", "haravan")
             (*VERIFY, "--late-by-max", "5", "clients.py:right"),
             "a number and one of ms, s, m, h, d, got '5'",
         ),
+        ((*VERIFY, "--late-by-max", "9d", "clients.py:right"), "expected at most 7d, got 9d"),
+        ((*VERIFY, "--delay-max", "8d", "clients.py:right"), "'--delay-max': expected at most 7d"),
         (
             (*VERIFY, "--delivery", "once", "clients.py:right"),
             "'once' is not one of 'at-least-once'",

@@ -272,6 +272,11 @@ def test_openapi_tells_of_both_apis():
         (("--dialect", "haravan", "--clock", "paced:0"), "a pace such as paced:60, got 'paced:0'"),
         (("--dialect", "haravan", "--clock", "fast"), "expected real, simulated, or a pace"),
         (("--dialect", "haravan", "--control-token-env", "NO_SUCH_NAME"), "NO_SUCH_NAME"),
+        (
+            ("--dialect", "haravan", "--no-control", "--control-token-env", "SECRET"),
+            "--control-token-env goes with the control API, which --no-control leaves out",
+        ),
+        (("--dialect", "haravan", "--late-by-max", "2d"), "expected at most 1d, got 2d"),
         (("--dialect", "haravan", "--host", "203.0.113.1"), "can't listen on 203.0.113.1"),
         (("--dialect", "haravan", "--port-file", "no/such/folder"), "there is no folder no/such"),
         (("--scenario", "nowhere.json"), "can't read the scenario nowhere.json"),
