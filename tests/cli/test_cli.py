@@ -485,7 +485,7 @@ VERIFY = ("verify", "--dialect", "haravan")
     [
         (("verfy",), "No such command 'verfy'. Did you mean 'verify'?"),
         (("verify", "clients.py:right"), "Missing option '--dialect'"),
-        (VERIFY, "Missing argument 'CLIENT'"),
+        (VERIFY, "expected CLIENT (path.py:name or package.module:name), or -- COMMAND"),
         (("verify", "--dialect", "shopfy", "clients.py:right"), "'shopfy' is not one of 'haravan'"),
         (
             (*VERIFY, "--profile", "defalt", "clients.py:right"),
