@@ -11,6 +11,7 @@ from fakeserver.errors import UsageError
 from fakeserver.fault import FAULT_KINDS
 from fakeserver.profile import Profile, Switch
 from fakeserver.verifier.causes import CAUSES
+from fakeserver.verifier.fault_classes import FAULT_CLASSES
 from fakeserver.verifier.hazards import HAZARDS
 from fakeserver.verifier.rules import RULES
 from fakeserver.verifier.theory import IMPOSSIBLE, THEOREMS
@@ -38,7 +39,7 @@ def known_names() -> list[str]:
     dialects = [find_dialect(name) for name in DIALECTS]
     switches = {switch.name for dialect in dialects for switch in dialect.switches}
     profiles = [profile.name for dialect in dialects for profile in dialect.profiles]
-    names = [*RULES, *CAUSES, *HAZARDS, *FAULT_KINDS, *THEOREMS, *IMPOSSIBLE]
+    names = [*RULES, *CAUSES, *FAULT_CLASSES, *HAZARDS, *FAULT_KINDS, *THEOREMS, *IMPOSSIBLE]
     names += [*sorted(switches), *profiles]
     return [*dict.fromkeys(names)]
 
@@ -48,6 +49,7 @@ def overview() -> str:
     lines = [
         "rules:       " + " ".join(RULES),
         "causes:      " + " ".join(CAUSES),
+        "classes:     " + " ".join(FAULT_CLASSES),
         "hazards:     " + " ".join(HAZARDS),
         "faults:      " + " ".join(FAULT_KINDS),
         "theorems:    " + " ".join(THEOREMS),
@@ -69,6 +71,12 @@ def _explanations(name: str) -> Iterator[str]:
         )
     if name in CAUSES:
         yield f"{name} is a cause of LOST.\n  {CAUSES[name]}\n"
+    if name.upper() in FAULT_CLASSES:
+        found = FAULT_CLASSES[name.upper()]
+        yield (
+            f"{found.id} is a fault class: {found.name}.\n  about    {found.about}\n"
+            f"  source   {', '.join(found.threads)}\n{THEORY}"
+        )
     if name in HAZARDS:
         hazard = HAZARDS[name]
         yield (

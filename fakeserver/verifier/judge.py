@@ -10,6 +10,7 @@ from fakeserver.history import AnyStep, Delivered, Exchange, History, PollStarte
 from fakeserver.query import ID, RECORDED_AT
 from fakeserver.scenario import EventId, Scenario
 from fakeserver.verifier import open_world, snapshot
+from fakeserver.verifier.diagnosis import diagnosed
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import exercised
 from fakeserver.verifier.impossible import impossible
@@ -53,8 +54,10 @@ def judge(scenario: Scenario, history: History, promise: Promise | None = None) 
 
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
-    """Apply every rule, in the order of `RULES`."""
-    return tuple(finding for rule in RULES.values() for finding in rule.apply(evidence))
+    """Apply every rule, in the order of `RULES`, and name the fault class of what it finds."""
+    return tuple(
+        diagnosed(evidence, finding) for rule in RULES.values() for finding in rule.apply(evidence)
+    )
 
 
 NOTES = {

@@ -70,7 +70,7 @@ def explain_repeat(evidence: Evidence, first: int, again: int) -> Proof:
         else "Keep, with the checkpoint, the ids that the next request can bring again; drop those."
     )
     event = evidence.log.find(event_id)
-    source = _server_of(evidence, event_id, again)
+    source = server_of(evidence, event_id, again)
     if event is None or source is None:
         return Proof(why=tuple(why), would=would)
     exchange = evidence.exchange(source)
@@ -83,10 +83,10 @@ def explain_repeat(evidence: Evidence, first: int, again: int) -> Proof:
     stop = _explain_stop(evidence, name, first, again)
     if stop is not None:
         return Proof(why=(*why, stop.why[0]), allowed=stop.allowed, would=stop.would)
-    origin = _server_of(evidence, event_id, first)
+    origin = server_of(evidence, event_id, first)
     if origin == source:  # the client read both pages first, and delivered afterwards
-        origin = _server_of(evidence, event_id, source)
-    shift = _shifted_by(evidence, query, origin, source)
+        origin = server_of(evidence, event_id, source)
+    shift = shifted_by(evidence, query, origin, source)
     if shift is not None:
         why.append(f"{shift} appeared in between and moved the rows behind.")
         allowed = promised(evidence, "appends", "The log grows while it is read")
@@ -122,7 +122,7 @@ def _explain_stop(evidence: Evidence, name: str, first: int, again: int) -> Proo
     )
 
 
-def _shifted_by(
+def shifted_by(
     evidence: Evidence, query: Query | None, first: int | None, source: int
 ) -> str | None:
     """Name an event that appeared between two pages and so shifted page numbers, if one did."""
@@ -143,7 +143,7 @@ def _starts_at(query: Query, event: LoggedEvent) -> bool:
     )
 
 
-def _server_of(evidence: Evidence, event_id: EventId, place: int) -> int | None:
+def server_of(evidence: Evidence, event_id: EventId, place: int) -> int | None:
     """Return the newest exchange before `place` that served the event."""
     for exchange in reversed(evidence.exchanges):
         if exchange < place and event_id in evidence.exchange(exchange).event_ids:

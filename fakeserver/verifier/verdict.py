@@ -33,7 +33,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     `message` is one sentence, `why` the proof in sentences, `allowed` what the API may do and
     where it says so, `would` what would have helped. `event_ids` and `steps` (places in the
-    history, from 0) are the evidence.
+    history, from 0) are the evidence. `fault_class` (``C06``) names the mistake behind it where the
+    history shows that, and `thread` a public thread where the same happened.
     """
 
     rule: RuleName
@@ -44,6 +45,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     why: tuple[str, ...] = ()
     allowed: str | None = None
     would: str | None = None
+    fault_class: str | None = None
+    thread: str | None = None
 
 
 class Impossible(msgspec.Struct, frozen=True, kw_only=True):

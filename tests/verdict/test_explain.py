@@ -10,6 +10,7 @@ from fakeserver.errors import UsageError
 from fakeserver.fault import FAULT_KINDS
 from fakeserver.verifier.causes import CAUSES
 from fakeserver.verifier.explain import explain, known_names, overview
+from fakeserver.verifier.fault_classes import FAULT_CLASSES
 from fakeserver.verifier.hazards import HAZARDS
 from fakeserver.verifier.rules import RULES
 from fakeserver.verifier.theory import IMPOSSIBLE, THEOREMS
@@ -24,7 +25,7 @@ PROFILES = [
 
 def test_all_names_are_known_once_each():
     names = known_names()
-    theory = {*THEOREMS, *IMPOSSIBLE}
+    theory = {*FAULT_CLASSES, *THEOREMS, *IMPOSSIBLE}
     assert set(names) == {*RULES, *CAUSES, *HAZARDS, *FAULT_KINDS, *theory, *SWITCHES, *PROFILES}
     assert len(names) == len(set(names))
 
@@ -43,6 +44,29 @@ def test_a_rule_says_whom_it_accuses_and_spares_and_its_source(name):
 def test_a_cause_says_what_it_is(name):
     assert explain(name) == f"{name} is a cause of LOST.\n  {CAUSES[name]}\n"
     assert CAUSES[name].endswith(".")
+
+
+@pytest.mark.parametrize("name", FAULT_CLASSES)
+def test_a_fault_class_says_what_goes_wrong_and_where_it_did(name):
+    found = FAULT_CLASSES[name]
+    for text in (explain(name), explain(name.lower())):
+        assert text.startswith(
+            f"{name} is a fault class: {found.name}.\n  about    {found.about}\n"
+        )
+        assert f"  source   {', '.join(found.threads)}\n" in text
+    assert name in overview()
+
+
+def test_the_fault_classes_are_those_of_the_theory():
+    rows = re.findall(r"^\| (C\d\d) \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert rows == [(found.id, found.about) for found in FAULT_CLASSES.values()]
+    assert [*FAULT_CLASSES] == [f"C{number:02}" for number in range(1, 41)]
+
+
+def test_every_fault_class_has_threads_with_an_address():
+    for found in FAULT_CLASSES.values():
+        assert found.threads
+        assert all(re.fullmatch(r"[\w-]+/[\w.-]+#\d+", thread) for thread in found.threads)
 
 
 @pytest.mark.parametrize("name", HAZARDS)

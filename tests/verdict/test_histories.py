@@ -28,9 +28,10 @@ NOT_IN_THE_TARGET = ("no-token", "no-role")
 """Refusals for what a header holds: a history keeps none."""
 
 
-class Finding(msgspec.Struct, forbid_unknown_fields=True):
+class Finding(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     rule: str
     cause: str | None
+    fault_class: str | None = None
     event_ids: list[int | str]
     steps: list[int]
 
@@ -77,6 +78,7 @@ def test_the_verdict_is_the_one_that_was_drawn(drawn):
                 Finding(
                     rule=finding.rule,
                     cause=finding.cause,
+                    fault_class=finding.fault_class,
                     event_ids=list(finding.event_ids),
                     steps=list(finding.steps),
                 )

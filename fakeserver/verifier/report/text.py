@@ -24,6 +24,7 @@ from fakeserver.history import (
 from fakeserver.scenario import EventId, LoggedEvent, Scenario
 from fakeserver.verifier.evidence import Evidence, PollView
 from fakeserver.verifier.failures import failure, remark
+from fakeserver.verifier.fault_classes import FAULT_CLASSES
 from fakeserver.verifier.hazards import exercised
 from fakeserver.verifier.report.margins import labelled_margins
 
@@ -328,9 +329,18 @@ def _some(names: list[str]) -> str:
 def _explanation(finding: Finding, width: int) -> Iterator[str]:
     if finding.cause:
         yield from _paragraph("Cause", finding.cause, width)
+    yield from _paragraph("Class", _class(finding), width)
     yield from _paragraph("Why", " ".join(finding.why), width)
     yield from _paragraph("Allowed", finding.allowed, width)
     yield from _paragraph("Would", finding.would, width)
+
+
+def _class(finding: Finding) -> str | None:
+    """Name the fault class, and a thread that tells of the same."""
+    if finding.fault_class is None:
+        return None
+    text = f"{finding.fault_class} {FAULT_CLASSES[finding.fault_class].name}"
+    return text if finding.thread is None else f"{text}; the same happened in {finding.thread}"
 
 
 def _others(findings: tuple[Finding, ...], width: int) -> Iterator[str]:
