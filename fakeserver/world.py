@@ -19,6 +19,7 @@ from fakeserver.errors import RunStopped, ScenarioError
 from fakeserver.fault import Fault
 from fakeserver.history import AnyStep, Exchange, History
 from fakeserver.log import EventLog
+from fakeserver.query import Query
 from fakeserver.rate_limit import Bucket
 from fakeserver.scenario import LoggedEvent, Scenario
 from fakeserver.stream import Stream
@@ -41,7 +42,9 @@ class World:
 
     Safe to use from several threads: what happens happens one after the other. `before_ask`, where
     set, is called ahead of every request and may raise `RunStopped` to end the client; `after_ask`
-    is called when the answer is there and not sent yet, and may do the same. `on_record`, where
+    is called when the answer is there and not sent yet, and may do the same. `change`, where set,
+    returns what is answered in place of a request; `send_again`, where set, after how many ms a
+    request is sent once more before its client hears anything, or None. `on_record`, where
     set, is called with the number (from 1) of each step and the step, under the lock, before
     anybody sees it; and again for a step that is corrected.
     """
@@ -62,6 +65,8 @@ class World:
         self.log = EventLog(scenario.events)
         self.before_ask: Callable[[], None] | None = None
         self.after_ask: Callable[[], None] | None = None
+        self.change: Callable[[Query], Query] | None = None
+        self.send_again: Callable[[Exchange], int | None] | None = None
         self.on_record: Callable[[int, AnyStep], None] | None = None
         self._clock = SimulatedClock(scenario.starts_at) if clock is None else clock
         self._joined_until = scenario.starts_at
@@ -217,25 +222,34 @@ class World:
         `after_ask` raises, and then the step says that no answer arrived.
         """
         with self._lock:
-            if self.before_ask is not None:
-                self.before_ask()
-            at = self._clock.now
-            self._join_stream(at)
-            outcome = self._faults.meet(
-                ask,
-                at,
-                answer=partial(self._answer, ask, at),
-                refuse=self._refuse,
-                timeout_ms=timeout_ms,
-                may_leave=may_leave,
-            )
-            exchange = exchange_of(ask, at, outcome)
-            self.record(exchange)
-            self._clock.spend(self.scenario.request_ms + outcome.wait_ms)
-            self._let_arrive(ask, outcome, exchange)
-            if self._bucket is not None:
-                outcome = with_header(outcome, self._bucket.header(at))
+            outcome, exchange = self._ask(ask, timeout_ms=timeout_ms, may_leave=may_leave)
+            while self.send_again and (wait_ms := self.send_again(exchange)) is not None:
+                self._clock.advance(wait_ms)
+                outcome, exchange = self._ask(ask, timeout_ms=timeout_ms, may_leave=may_leave)
             return outcome, exchange
+
+    def _ask(
+        self, ask: Ask, *, timeout_ms: int | None, may_leave: bool
+    ) -> tuple[Outcome, Exchange]:
+        if self.before_ask is not None:
+            self.before_ask()
+        at = self._clock.now
+        self._join_stream(at)
+        outcome = self._faults.meet(
+            ask,
+            at,
+            answer=partial(self._answer, ask, at),
+            refuse=self._refuse,
+            timeout_ms=timeout_ms,
+            may_leave=may_leave,
+        )
+        exchange = exchange_of(ask, at, outcome)
+        self.record(exchange)
+        self._clock.spend(self.scenario.request_ms + outcome.wait_ms)
+        self._let_arrive(ask, outcome, exchange)
+        if self._bucket is not None:
+            outcome = with_header(outcome, self._bucket.header(at))
+        return outcome, exchange
 
     def _let_arrive(self, ask: Ask, outcome: Outcome, exchange: Exchange) -> None:
         """Give `after_ask` its chance to end the client before it hears the answer."""
@@ -280,7 +294,13 @@ class World:
         if self._bucket is not None and not self._bucket.take(at):
             return self._refuse(too_many(self._bucket.limit))
         return self.dialect.answer(
-            ask, self.log, as_of, self.settings, salt=self._exchanges, known=self._answers
+            ask,
+            self.log,
+            as_of,
+            self.settings,
+            salt=self._exchanges,
+            known=self._answers,
+            change=self.change,
         )
 
     def _refuse(self, refused: Refused) -> Answer:

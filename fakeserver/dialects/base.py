@@ -132,6 +132,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     | `late_by_ms_max` | lateness that the settings promise, ms |
     | `rate_limit` | how many requests the settings let through, or None for any number |
     | `tell` | chance, settings, stamps → id and fields of each event, in log order (`Tell`) |
+    | `bounds` | the parameter that is a lower bound on stamps, on ids (`RECORDED_AT`, `ID`) |
     | `words` | what a query covers, in words; times far from the given one are dated |
     | `remedy` | the request that reads a missed event in a poll, or None |
     | `reference_client` | a client that every rule must spare |
@@ -158,6 +159,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     remedy: Callable[[Scenario, LoggedEvent, Instant | None, Settings], Remedy | None]
     reference_client: Callable[[Any], Any]
     document_client: Callable[[Any], Any]
+    bounds: Mapping[str, str] = {}
 
     def profile(self, name: str) -> Profile:
         """Return the profile called `name`. Raises `ProfileError`, listing the known ones."""
@@ -211,14 +213,18 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         *,
         salt: int = 0,
         known: Cache[Answer] | None = None,
+        change: Callable[[Query], Query] | None = None,
     ) -> Answer:
         """Answer `ask` from the rows visible at `at`: parse, order and cut, render.
 
         `salt` tells requests apart where the settings let the order of ties change. `known` has
-        the answers that this log gave before, and gets the new ones.
+        the answers that this log gave before, and gets the new ones. `change` returns what is
+        answered in place of what was understood.
         """
         try:
             query = self.parse(ask, settings)
+            if change is not None:
+                query = change(query)
             as_of = at - query.lag_ms
             if known is None or query.is_shuffled:
                 return self.render(query, log.select(query, as_of, salt=salt), settings)

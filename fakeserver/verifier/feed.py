@@ -56,6 +56,7 @@ class Feed:
         on_stop: Callable[[], None] | None = None,
         state_dir: Callable[[], str] | None = None,
         leave_address: Callable[[], None] | None = None,
+        saves_last: bool = False,
     ) -> None:
         self.token = server.token
         self.page_size = server.scenario.page_size
@@ -71,6 +72,9 @@ class Feed:
         self._leave_address = leave_address
         self._checkpoint = checkpoint
         self.catch_up: Callable[[], None] | None = None
+        self._durable = checkpoint
+        self._saves_last = saves_last
+        self._is_saved = True
         self._door_open = False
         self._stopped: RunStopped | None = None
         self._crash: Crash | None = None
@@ -223,8 +227,13 @@ class Feed:
 
     @property
     def saved(self) -> bytes | None:
-        """The last checkpoint as JSON text."""
-        return self._checkpoint
+        """The last checkpoint that is durable, as JSON text."""
+        return self._durable
+
+    def end_poll(self) -> None:
+        """Make durable what was saved last, where saves wait for the end of a poll."""
+        if self._checkpoint is not None and not self._is_saved:
+            self._make_durable(self._checkpoint)
 
     def check_alive(self) -> None:
         """Raise the reason for which this feed was stopped, if it was."""
@@ -238,6 +247,13 @@ class Feed:
 
     def _save(self, encoded: bytes) -> None:
         self._checkpoint = encoded
+        self._is_saved = False
+        if not self._saves_last:
+            self._make_durable(encoded)
+
+    def _make_durable(self, encoded: bytes) -> None:
+        self._durable = encoded
+        self._is_saved = True
         self._world.record(Saved(at=self._world.now, checkpoint=json.loads(encoded)))
 
     def _delivered(self, event: Mapping[str, Any] | EventId) -> Delivered:

@@ -30,6 +30,7 @@ from fakeserver.history import (
     Restarted,
 )
 from fakeserver.scenario import Poll, Scenario
+from fakeserver.verifier.changes import Change, ChangedTraffic, changed_history
 from fakeserver.verifier.clients import Client, Life, check_client, keeps_state
 from fakeserver.verifier.feed import Feed
 from fakeserver.verifier.pace import SLEEPS_MAX, Pace
@@ -38,6 +39,8 @@ from fakeserver.verifier.watchdog import POLL_SECONDS_MAX, Watchdog
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+NO_CHANGE = Change()
 
 
 class Doorkeeper:
@@ -113,8 +116,14 @@ def doorkeeper(*, poll_seconds_max: float = POLL_SECONDS_MAX) -> Iterator[Doorke
         keeper.close()
 
 
-def run(scenario: Scenario, client: Client, *, keeper: Doorkeeper | None = None) -> History:
-    """Run `client` through `scenario` and return the history.
+def run(
+    scenario: Scenario,
+    client: Client,
+    *,
+    keeper: Doorkeeper | None = None,
+    change: Change | None = None,
+) -> History:
+    """Run `client` through `scenario` and return the history, its traffic under a `change` if any.
 
     An exception of the client ends its poll and is recorded, never raised; Ctrl-C is passed on, and
     so is a `UsageError` for a feed that is used wrongly. Raises `UsageError` for an open scenario,
@@ -133,16 +142,19 @@ def run(scenario: Scenario, client: Client, *, keeper: Doorkeeper | None = None)
         )
     if keeper is None:
         with doorkeeper() as own:
-            return run(scenario, client, keeper=own)
+            return run(scenario, client, keeper=own, change=change)
     if keeper.overran is not None:
         return keeper.overran[1] if keeper.overran[0] == scenario else ()
     server = FakeServer(scenario)
     keeper.admit(server)
-    return _Run(server, client, keeper).play()
+    change = change or NO_CHANGE
+    return changed_history(_Run(server, client, keeper, change).play(), change)
 
 
 class _Run:
-    def __init__(self, server: FakeServer, client: Client, keeper: Doorkeeper) -> None:
+    def __init__(
+        self, server: FakeServer, client: Client, keeper: Doorkeeper, change: Change
+    ) -> None:
         self._world = server.world
         self._server = server
         self._client = client
@@ -154,6 +166,8 @@ class _Run:
         self._has_returned = False
         self._closed = False
         self._folders = ExitStack()
+        self._change = change
+        self._traffic = self._changed_traffic()
         self._feed = self._new_feed(None)
         self._life = Life(client)
         self._world.before_ask = self._before_request
@@ -179,6 +193,15 @@ class _Run:
             self._folders.close()
         return self._world.history
 
+    def _changed_traffic(self) -> ChangedTraffic:
+        """Let the world answer and send again as the change says, if there is one."""
+        cap = self._world.dialect.limit_max(self._world.settings)
+        traffic = ChangedTraffic(self._change, self._world.log, limit_max=cap)
+        if self._change != NO_CHANGE:
+            self._world.change = traffic.query
+            self._world.send_again = traffic.send_again
+        return traffic
+
     def _new_feed(self, checkpoint: bytes | None) -> Feed:
         return Feed(
             self._server,
@@ -188,6 +211,7 @@ class _Run:
             on_stop=self._keeper.watchdog.hurry,
             state_dir=self._state_dir,
             leave_address=self._keeper.leave_address,
+            saves_last=self._change.saves_last,
         )
 
     @cache  # noqa: B019 - a run is over soon
@@ -208,11 +232,14 @@ class _Run:
         self._world.advance_to(poll.starts_at)
         self._number += 1
         self._pace.start_poll()
+        self._traffic.start_poll()
         self._world.arm(poll.faults)
         self._feed.begin_poll(poll.crash)
         self._world.record(PollStarted(at=self._world.now, poll=self._number))
 
     def _end_poll(self, ending: PollEnding, error: str | None = None) -> None:
+        if ending in ("returned", "slept"):
+            self._feed.end_poll()
         self._world.record(
             PollEnded(at=self._world.now, poll=self._number, ending=ending, error=error)
         )

@@ -14,12 +14,14 @@ from fakeserver.generate import check_whole, generate_scenario
 from fakeserver.history import Exchange, Saved
 from fakeserver.profile import Profile
 from fakeserver.scenario import Scenario
+from fakeserver.verifier.changes import Change
 from fakeserver.verifier.clients import Client, keeps_state
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import HAZARDS, possible
 from fakeserver.verifier.impossible import over_worlds
 from fakeserver.verifier.judge import judge, notes, sentences
 from fakeserver.verifier.promise import Promise
+from fakeserver.verifier.remedies import with_tried
 from fakeserver.verifier.runner import Doorkeeper, doorkeeper, run
 from fakeserver.verifier.shrink import shrink
 from fakeserver.verifier.untried import untried
@@ -193,8 +195,8 @@ class _Search:
             hazards=self._hazards,
         )
 
-    def _judge(self, scenario: Scenario) -> Verdict:
-        history = run(scenario, self._client, keeper=self._keeper)
+    def _judge(self, scenario: Scenario, change: Change | None = None) -> Verdict:
+        history = run(scenario, self._client, keeper=self._keeper, change=change)
         return judge(scenario, history, self._promise)
 
     def _learn(self, verdict: Verdict) -> None:
@@ -235,6 +237,7 @@ class _Search:
         cut_short: tuple[str, ...] = ()
         try:
             shrink(found.scenario, still_broken)
+            best = self._with_what_helps(best)
         except KeyboardInterrupt:  # it is broken, small or not
             cut_short = ("interrupted before the world was as small as it can be",)
         return msgspec.structs.replace(
@@ -249,6 +252,17 @@ class _Search:
             not_exercised=self._missed(),
             requests=Requests(count=self._requests[0], lower_bound=self._requests[1]),
         )
+
+    def _with_what_helps(self, broken: Verdict) -> Verdict:
+        """Return the verdict with the smallest change with which its world is kept, if any."""
+        if self._keeper.overran is not None:
+            return broken  # nothing is run after a client that took too much real time
+
+        def judge_with(change: Change) -> Verdict:
+            assert broken.scenario is not None  # noqa: S101 - the judge names the world it judged
+            return self._judge(broken.scenario, change)
+
+        return with_tried(broken, judge_with)
 
     def _summary(self, done: int, doubt: str | None = None) -> Verdict:
         doubts = [doubt] if doubt else list(self._doubts(done))

@@ -28,13 +28,27 @@ EXIT_STATUS: dict[Outcome, int] = {"kept": 0, "broken": 1, "inconclusive": 3}
 """Exit status of the command line; 2 is a usage error."""
 
 
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """The smallest change to a client's traffic with which the world is kept, found by trying it.
+
+    `changes` are its parts (`verifier.remedies`), `amount_ms` how much further back each poll began
+    and `limit` the fewest rows that were asked for, where they are among them; `sentence` says it.
+    """
+
+    changes: tuple[str, ...]
+    amount_ms: int | None = None
+    limit: int | None = None
+    sentence: str
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One accusation.
 
     `message` is one sentence, `why` the proof in sentences, `allowed` what the API may do and
     where it says so, `would` what would have helped. `event_ids` and `steps` (places in the
     history, from 0) are the evidence. `fault_class` (``C06``) names the mistake behind it where the
-    history shows that, and `thread` a public thread where the same happened.
+    history shows that, and `thread` a public thread where the same happened. `tried` says with
+    which change the world is kept, where one was looked for and found.
     """
 
     rule: RuleName
@@ -47,6 +61,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     would: str | None = None
     fault_class: str | None = None
     thread: str | None = None
+    tried: Tried | None = None
 
 
 class Impossible(msgspec.Struct, frozen=True, kw_only=True):

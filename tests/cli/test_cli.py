@@ -316,12 +316,17 @@ def test_no_token_in_any_stream(folder):
 # Replay and judge
 
 
+def accusations(report):
+    """The findings without what would have helped, which only a search tries."""
+    return [{**finding, "tried": None} for finding in report["findings"]]
+
+
 def test_a_counter_example_replays_to_the_same_finding(folder, found):
     command = found["replay"].split()
     assert command[0] == "fakeserver"
     again = fakeserver(*command[1:], "--json", "-", cwd=folder)
     assert again.returncode == 1
-    assert json.loads(again.stdout)["findings"] == found["findings"]
+    assert accusations(json.loads(again.stdout)) == accusations(found)
     assert json.loads(again.stdout)["history"] == found["history"]
 
 
@@ -330,7 +335,7 @@ def test_judge_agrees_without_the_client(folder, found):
     history = scenario.removesuffix(".json") + ".history.jsonl"
     done = fakeserver("judge", scenario, history, "--json", "-", cwd=folder)
     assert done.returncode == 1
-    assert json.loads(done.stdout)["findings"] == found["findings"]
+    assert accusations(json.loads(done.stdout)) == accusations(found)
 
 
 def test_the_replay_line_carries_the_promise(tmp_path):
@@ -355,7 +360,7 @@ def test_the_replay_line_carries_the_promise(tmp_path):
         check=False,
     )
     assert again.returncode == 1, again.stderr
-    assert json.loads(again.stdout)["findings"] == json.loads(done.stdout)["findings"]
+    assert accusations(json.loads(again.stdout)) == accusations(json.loads(done.stdout))
 
 
 def test_a_right_client_passes_where_the_wrong_one_broke(folder, found):

@@ -58,6 +58,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (
         (
             "verifier.feed",
+            "verifier.changes",
             "verifier.clients",
             "verifier.commands",
             "verifier.commands.*",
@@ -67,7 +68,10 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "verifier.runner",
         ),
     ),
-    (("verifier.shrink", "verifier.search"), ("verifier.margins", "verifier.margins.*")),
+    (
+        ("verifier.shrink", "verifier.remedies", "verifier.search"),
+        ("verifier.margins", "verifier.margins.*"),
+    ),
     (("serving", "serving.*"),),
     (("tour", "cli", "cli.*", "pytest_plugin", "__init__", "__main__"),),
 )

@@ -11,6 +11,7 @@ from fakeserver.dialects.haravan.stories import tell
 from fakeserver.dialects.haravan.switches import SWITCHES
 from fakeserver.dialects.haravan.terms import FIELDS, NAME
 from fakeserver.dialects.haravan.words import remedy, words
+from fakeserver.query import ID, RECORDED_AT
 from fakeserver.rate_limit import RateLimit
 
 LATE_BY_MS_MAX = 300_000
@@ -48,4 +49,5 @@ DIALECT = Dialect(
     remedy=remedy,
     reference_client=reference_client,
     document_client=document_client,
+    bounds={RECORDED_AT: "created_at_min", ID: "since_id"},
 )

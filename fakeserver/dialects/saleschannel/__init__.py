@@ -10,6 +10,7 @@ from fakeserver.dialects.saleschannel.render import refusal_body, render, render
 from fakeserver.dialects.saleschannel.stories import tell
 from fakeserver.dialects.saleschannel.switches import NAME, SWITCHES
 from fakeserver.dialects.saleschannel.words import remedy, words
+from fakeserver.query import RECORDED_AT
 
 LATE_BY_MS_MAX = 300_000
 """Invented, after the other dialect's "a few minutes"."""
@@ -49,4 +50,5 @@ DIALECT = Dialect(
     remedy=remedy,
     reference_client=reference_client,
     document_client=document_client,
+    bounds={RECORDED_AT: "createdAt"},
 )

@@ -333,6 +333,7 @@ def _explanation(finding: Finding, width: int) -> Iterator[str]:
     yield from _paragraph("Why", " ".join(finding.why), width)
     yield from _paragraph("Allowed", finding.allowed, width)
     yield from _paragraph("Would", finding.would, width)
+    yield from _paragraph("Tried", None if finding.tried is None else finding.tried.sentence, width)
 
 
 def _class(finding: Finding) -> str | None:
