@@ -7,14 +7,20 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from fakeserver.clock import clock_text, duration_text
-from fakeserver.history import Delivered, Exchange, Killed, PollEnded, Saved
+from fakeserver.history import AnyStep, Delivered, Exchange, Killed, PollEnded, Saved
 from fakeserver.query import ID, RECORDED_AT, Query, value_of
 from fakeserver.scenario import LoggedEvent
 from fakeserver.verifier import proofs
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.failures import failure, is_failure, remark
 from fakeserver.verifier.impossible import is_out_of_reach
-from fakeserver.verifier.proofs import late_allowed, promised, ties_allowed
+from fakeserver.verifier.proofs import (
+    SHOWN_REQUESTS_MAX,
+    late_allowed,
+    promised,
+    ties_allowed,
+    what_was_asked,
+)
 
 CAUSES = {
     "unobservable": "No request that pages by the API's key could ever have returned the event; "
@@ -26,13 +32,12 @@ CAUSES = {
     "than it, and the client did not ask again.",
     "served-not-delivered": "A page held the event, and the client did not deliver it.",
     "saved-before-delivered": "The client saved a checkpoint past the event before it delivered "
-    "it, and was killed in between.",
+    "it, and was killed, or failed, in between.",
 }
 """The causes of `LOST`, in words."""
 
 KILLS_ALLOWED = "A program can be killed between any two of its steps."
 FAILURES_ALLOWED = "Any request over a network can fail."
-SHOWN_REQUESTS_MAX = 3
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,23 +152,25 @@ def _killed_with_the_page(evidence: Evidence, place: int) -> bool:
 
 
 def _saved_too_early(evidence: Evidence, served: list[int]) -> tuple[int, int, int] | None:
-    """Return the places of a page, the save after it, and the kill before any of it was delivered.
+    """Return the places of a page, the save after it, and the stop before it was delivered.
 
     Only the first save after a page with the event counts: from then on the checkpoint may say
     that the event is done. Where anything was delivered between the two, the page was handed over
-    first, as it should be; who then lacks the event has dropped it.
+    first, as it should be; who then lacks the event has dropped it. More pages and saves may follow
+    before the first delivery; who has begun to deliver and asks on is done with the page as well.
     """
     for place in served:
-        saved = None
+        saved, delivers = None, False
         for later in range(place + 1, len(evidence.history)):
             step = evidence.history[later]
-            if isinstance(step, Killed) and saved is not None:
+            if saved is not None and _is_stop(step):
                 return place, saved, later
-            asked_on = isinstance(step, Exchange) and not evidence.is_unheard(later)
-            if isinstance(step, PollEnded) or (saved is not None and asked_on):
+            if isinstance(step, PollEnded) or (delivers and isinstance(step, Exchange)):
                 break
-            if saved is None and isinstance(step, Delivered):
-                return None
+            if isinstance(step, Delivered):
+                if saved is None:
+                    return None
+                delivers = True
             if saved is None and isinstance(step, Saved):
                 saved = later
         if saved is not None:
@@ -171,20 +178,28 @@ def _saved_too_early(evidence: Evidence, served: list[int]) -> tuple[int, int, i
     return None
 
 
+def _is_stop(step: AnyStep) -> bool:
+    """Whether the client was killed, or its poll raised: what it had in hand is gone."""
+    return isinstance(step, Killed) or (isinstance(step, PollEnded) and step.ending == "raised")
+
+
 def _saved_before_delivered(
     evidence: Evidence, event: LoggedEvent, served: list[int], too_early: tuple[int, int, int]
 ) -> Loss:
     name, poll = evidence.name(event.id), evidence.poll_of[too_early[0]]
     again = [place for place in served if place > too_early[2]]
+    is_killed = isinstance(evidence.history[too_early[2]], Killed)
+    stopped, then = ("was killed", "restarted client") if is_killed else ("raised", "next poll")
+    failed = any(is_failure(evidence.exchange(p)) for p in evidence.polls[poll - 1].exchanges)
     return Loss(
         event=event,
         cause="saved-before-delivered",
         steps=too_early,
         why=(
             _birth(evidence, event),
-            f"Poll {poll} received {name}, saved its checkpoint, and was killed before it "
+            f"Poll {poll} received {name}, saved its checkpoint, and {stopped} before it "
             "delivered.",
-            "The restarted client went on from that checkpoint, behind the event, and "
+            f"The {then} went on from that checkpoint, behind the event, and "
             + (
                 f"dropped it when it was served again in poll {evidence.poll_of[again[0]]}."
                 if again
@@ -192,7 +207,7 @@ def _saved_before_delivered(
             )
             + (proofs.TWO_STEPS if evidence.promise.delivery == "exactly-once" else ""),
         ),
-        allowed=KILLS_ALLOWED,
+        allowed=KILLS_ALLOWED if is_killed else FAILURES_ALLOWED if failed else None,
         would="Deliver first, then save; or do both in one step (feed.commit).",
     )
 
@@ -318,7 +333,7 @@ def _never_asked(evidence: Evidence, event: LoggedEvent, missed: list[int]) -> L
     if not missed:
         why.append(f"From {since} on, when it could be read, the client sent no request for rows.")
     else:
-        why.append(f"From {since} on, when it could be read, " + _what_was_asked(evidence, missed))
+        why.append(f"From {since} on, when it could be read, " + what_was_asked(evidence, missed))
         why += _filtered_out(evidence, event, missed)
     would = _remedy(evidence, event)
     allowed = late_allowed(evidence, event) or ties_allowed(evidence, event)
@@ -345,27 +360,8 @@ def _filtered_out(evidence: Evidence, event: LoggedEvent, places: Iterable[int])
         yield f"Its {field} is {value_of(event, field)}."
 
 
-def _what_was_asked(evidence: Evidence, places: Iterable[int]) -> str:
-    words = _distinct_words(evidence, places)
-    if len(words) == 1:
-        return f"every request asked for {words[0]}."
-    if len(words) <= SHOWN_REQUESTS_MAX:
-        return f"the requests asked for {'; '.join(words)}. None of them covers it."
-    return f"no request covered it: they asked for {words[0]}; then … {words[-1]}."
-
-
 def _later_requests(evidence: Evidence, places: list[int]) -> str:
-    return "After that " + _what_was_asked(evidence, places)
-
-
-def _distinct_words(evidence: Evidence, places: Iterable[int]) -> list[str]:
-    words: dict[str, None] = {}
-    for place in places:
-        exchange = evidence.exchange(place)
-        query = evidence.meant(exchange)
-        if query is not None:
-            words[evidence.words(query, exchange.at)] = None
-    return list(words)
+    return "After that " + what_was_asked(evidence, places)
 
 
 def _remedy(evidence: Evidence, event: LoggedEvent) -> str | None:

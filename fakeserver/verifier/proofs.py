@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from fakeserver.clock import clock_text, duration_text
@@ -12,6 +14,8 @@ from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.failures import failure, is_failure
 from fakeserver.verifier.verdict import lines_of
 
+SHOWN_REQUESTS_MAX = 3
+"""Requests that a sentence tells, and a finding names; of more the first and the last."""
 NAMES_MAX = 5
 """Events that a sentence names; the rest is counted."""
 
@@ -46,6 +50,26 @@ def late_allowed(evidence: Evidence, event: LoggedEvent) -> str | None:
     if evidence.late_by_ms_max <= evidence.dialect.late_by_ms_max(evidence.settings):
         return promised(evidence, "late", says)
     return f"{says}: so it was asked for (--late-by-max), the document says less."
+
+
+def what_was_asked(evidence: Evidence, places: Iterable[int]) -> str:
+    """Say what the requests at `places` asked for, each different one once."""
+    words = _distinct_words(evidence, places)
+    if len(words) == 1:
+        return f"every request asked for {words[0]}."
+    if len(words) <= SHOWN_REQUESTS_MAX:
+        return f"the requests asked for {'; '.join(words)}. None of them covers it."
+    return f"no request covered it: they asked for {words[0]}; then … {words[-1]}."
+
+
+def _distinct_words(evidence: Evidence, places: Iterable[int]) -> list[str]:
+    words: dict[str, None] = {}
+    for place in places:
+        exchange = evidence.exchange(place)
+        query = evidence.meant(exchange)
+        if query is not None:
+            words[evidence.words(query, exchange.at)] = None
+    return list(words)
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):

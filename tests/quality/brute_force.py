@@ -219,27 +219,30 @@ def covers(case: Case, step: Exchange, event: LoggedEvent) -> bool:
 
 
 def saved_before_delivered(case: Case, served: list[int]) -> bool:
-    """Whether the first page with the event that led to anything led to a save, and to a kill."""
+    """Whether the first page with the event that led to anything led to a save, and to a stop."""
     for page in served:
         for place in range(page + 1, len(case.history)):
             step = case.history[place]
             if isinstance(step, Delivered):
                 return False
             if isinstance(step, Saved):
-                return killed_there(case, place)
+                return stopped_there(case, place)
             if isinstance(step, PollEnded):
                 break
     return False
 
 
-def killed_there(case: Case, saved: int) -> bool:
-    """Whether the client was killed before it asked on and was answered, or ended its poll."""
-    for place in range(saved, len(case.history)):
-        step = case.history[place]
-        if isinstance(step, (Killed, PollEnded)):
-            return isinstance(step, Killed)
-        if isinstance(step, Exchange) and not died_with(case, place):
+def stopped_there(case: Case, saved: int) -> bool:
+    """Whether the client was killed, or raised, before it had delivered anything and asked on."""
+    delivers = False
+    for step in case.history[saved:]:
+        if isinstance(step, Killed):
+            return True
+        if isinstance(step, PollEnded):
+            return step.ending == "raised"
+        if delivers and isinstance(step, Exchange):
             return False
+        delivers = delivers or isinstance(step, Delivered)
     return False
 
 

@@ -1,5 +1,6 @@
 """Sentences of a proof: the facts in them are true, and a wrong one is not said."""
 
+from fakeserver.fault import Fault
 from fakeserver.history import Restarted
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.promise import Promise
@@ -123,6 +124,33 @@ def test_a_lateness_that_was_asked_for_is_not_laid_to_the_document():
     _, finding = proof(scenario, by_largest_id, "LOST", Promise(late_by_ms_max=600_000))
     assert "(--late-by-max)" in finding.allowed
     assert "PROMISES.md" not in finding.allowed
+
+
+def test_pages_that_were_saved_before_any_was_delivered_are_lost_with_the_poll():
+    def saves_each_page(feed):
+        since, rows = feed.checkpoint or 1, []
+        while page := get(feed, {"since_id": since, "limit": 1}):
+            rows += page
+            since = page[-1]["id"]
+            feed.save(since)
+        for row in rows:
+            feed.deliver(row)
+
+    rows = [event(2, 1), event(3, 2)]
+    killed = world(rows, polls=(poll(10, crash="before-deliver"), 120, 180, 240))
+    why, finding = proof(killed, saves_each_page, "LOST")
+    assert (finding.cause, finding.event_ids) == ("saved-before-delivered", (2, 3))
+    assert "Poll 1 received e1, saved its checkpoint, and was killed before it delivered." in why
+    assert "The restarted client went on from that checkpoint" in why
+    assert finding.allowed == "A program can be killed between any two of its steps."
+
+    fault = Fault(kind="server-error", nth=2)
+    failed = world(rows, polls=(poll(10, faults=[fault]), 120, 180, 240))
+    why, finding = proof(failed, saves_each_page, "LOST")
+    assert (finding.cause, finding.event_ids) == ("saved-before-delivered", (2,))
+    assert "Poll 1 received e1, saved its checkpoint, and raised before it delivered." in why
+    assert "The next poll went on from that checkpoint" in why
+    assert finding.allowed == "Any request over a network can fail."
 
 
 # A repeat

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from fakeserver.clock import SECOND_MS
 from fakeserver.history import Exchange, Killed, PollEnded, Saved
 from fakeserver.query import ID, RECORDED_AT
-from fakeserver.scenario import LoggedEvent
+from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.verifier.diagnosis.late import left_behind
 from fakeserver.verifier.diagnosis.traces import (
     LOWER,
@@ -178,10 +178,11 @@ def _served(evidence: Evidence, event: LoggedEvent) -> str | None:
     delivers_others = any(evidence.log.find(i) is None for i in evidence.first_delivery)
     if delivers_others or not evidence.first_delivery or _ends_badly_after(evidence, served[-1]):
         return None
+    known = _delivered_by_then(evidence, served[0])
     fitting = [
         *(["C02"] if all(asked.exchange.event_ids[0] == event.id for asked in served) else ()),
-        *(["C34"] if _is_lower_as_text(evidence, event) else ()),
-        *(["C37"] if _has_a_twin(evidence, event) else ()),
+        *(["C34"] if _is_lower_as_text(event, known) else ()),
+        *(["C37"] if _has_a_twin(evidence, event, known) else ()),
     ]
     return fitting[0] if len(fitting) == 1 else None
 
@@ -196,19 +197,24 @@ def _ends_badly_after(evidence: Evidence, asked: RowsAsked) -> bool:
     return False
 
 
-def _has_a_twin(evidence: Evidence, event: LoggedEvent) -> bool:
+def _delivered_by_then(evidence: Evidence, asked: RowsAsked) -> set[EventId]:
+    """Return what was delivered before the client was done with that page."""
+    after = next((place for place in evidence.exchanges if place > asked.place), None)
+    return {i for i, place in evidence.first_delivery.items() if after is None or place < after}
+
+
+def _has_a_twin(evidence: Evidence, event: LoggedEvent, known: set[EventId]) -> bool:
+    """Whether one of the same stamp was delivered."""
     if event.recorded_at is None:
         return False
-    same = evidence.by_stamp[event.recorded_at]
-    return any(other.id in evidence.first_delivery for other in same)
+    return any(other.id in known for other in evidence.by_stamp[event.recorded_at])
 
 
-def _is_lower_as_text(evidence: Evidence, event: LoggedEvent) -> bool:
+def _is_lower_as_text(event: LoggedEvent, known: set[EventId]) -> bool:
     """Whether the id is above one that was delivered as a number, and below it as text."""
     if not isinstance(event.id, int):
         return False
-    known = [i for i in evidence.first_delivery if isinstance(i, int)]
-    return any(i < event.id and str(i) > str(event.id) for i in known)
+    return any(isinstance(i, int) and i < event.id and str(i) > str(event.id) for i in known)
 
 
 # Failed
