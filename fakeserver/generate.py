@@ -13,6 +13,7 @@ import msgspec
 
 from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import Dialect, Settings
+from fakeserver.drawing.faults import planted_faults
 from fakeserver.drawing.moments import draw_lateness, draw_stamps, make_late
 from fakeserver.drawing.plan import draw_plan
 from fakeserver.drawing.polls import draw_kills_at_requests, draw_polls
@@ -94,6 +95,7 @@ def draw_scenario(
     events = made_odd(random, settings, events, plan.hidden_ms_max)
     polls, calm_from = draw_polls(random, plan, events)
     polls = transient_faults(random, settings, polls, calm_from)
+    polls = draw_kills_at_requests(random, polls)
     return Scenario(
         dialect=dialect.name,
         profile=profile.name,
@@ -103,7 +105,7 @@ def draw_scenario(
         page_size=plan.page_size,
         late_by_ms_max=plan.late_by_ms_max,
         events=events,
-        polls=draw_kills_at_requests(random, polls),
+        polls=planted_faults(random, polls, calm_from, hazards),
         calm_from=calm_from,
     )
 

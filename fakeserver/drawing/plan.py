@@ -11,6 +11,7 @@ import msgspec
 
 from fakeserver.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Instant, at, from_datetime, zone
 from fakeserver.dialects.base import Dialect, Settings
+from fakeserver.drawing.faults import FAULT_ODDS
 from fakeserver.errors import UsageError
 
 FIRST_DAY = at("2026-01-05T00:00:00Z")
@@ -25,8 +26,7 @@ PAGE_SIZES = (2, 2, 3, 3, 4, 5, 6)
 """Small pages put an edge between almost any two events."""
 TIE_GROUP_MAX = 64
 
-
-HAZARD_ODDS: Mapping[str, float] = {
+WORLD_ODDS: Mapping[str, float] = {
     "tie-at-page-edge": 0.5,
     "tie-group-over-limit": 0.2,
     "late-visible": 0.5,
@@ -41,10 +41,12 @@ HAZARD_ODDS: Mapping[str, float] = {
     "long-outage": 0.2,
     "backlog": 0.3,
 }
-"""How often each hazard that the generator can plant goes into a world.
+"""How often each hazard that shapes a world goes into it; the faults are drawn last."""
+HAZARD_ODDS: Mapping[str, float] = {**WORLD_ODDS, **FAULT_ODDS}
+"""Every hazard that the generator can plant.
 
 Where hazards are chosen, the others are kept out as far as a world decides that: lateness, ties,
-restarts, crashes and outages. The rest depends on when a client asks and for how much.
+restarts, crashes, outages and faults. The rest depends on when a client asks and for how much.
 """
 
 
@@ -88,7 +90,7 @@ def draw_plan(
         )
     late = dialect.late_by_ms_max(settings) if late_by_ms_max is None else late_by_ms_max
     cap = dialect.limit_max(settings)
-    odds = {name: odd for name, odd in HAZARD_ODDS.items() if hazards is None or name in hazards}
+    odds = {name: odd for name, odd in WORLD_ODDS.items() if hazards is None or name in hazards}
     chosen = {name for name, odd in odds.items() if random.random() < odd}
     if late == 0:
         chosen.discard("late-visible")

@@ -5,10 +5,8 @@ A hazard that was planted and never met by the client was not exercised.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
-
-import msgspec
 
 from fakeserver.clock import HOUR_MS, INSTANT_MIN, as_datetime, at, zone
 from fakeserver.dialects.base import Dialect
@@ -16,25 +14,14 @@ from fakeserver.history import Exchange, Killed, Restarted
 from fakeserver.profile import Profile
 from fakeserver.query import Query
 from fakeserver.verifier.evidence import Evidence
-
-Detector = Callable[[Evidence], bool]
-Possible = Callable[[Dialect, Profile, int], bool]
+from fakeserver.verifier.fault_hazards import FAULT_HAZARDS
+from fakeserver.verifier.hazard import Hazard, Possible, always
 
 AFTER_SAVE = ("after-save", "after-commit")
 KNOWN_EVENT_TYPES = ("TRANSACTION_STATUS_CHANGE",)
 
 WINTER, SUMMER = as_datetime(at("2026-01-05T00:00:00Z")), as_datetime(at("2026-07-01T00:00:00Z"))
 """A zone whose clocks change has different offsets on these days."""
-
-
-class Hazard(msgspec.Struct, frozen=True, kw_only=True):
-    """One hazard: what it is, its fault classes and source, when it can occur, whether it did."""
-
-    name: str
-    about: str
-    source: str
-    possible: Possible
-    exercised: Detector
 
 
 def exercised(evidence: Evidence) -> tuple[str, ...]:
@@ -226,10 +213,6 @@ def _backlog(evidence: Evidence) -> bool:
     return waiting > evidence.scenario.page_size
 
 
-def _always(_dialect: Dialect, _profile: Profile, _late: int) -> bool:
-    return True
-
-
 def _where(switch: str, *values: object) -> Possible:
     def check(_dialect: Dialect, profile: Profile, _late: int) -> bool:
         return any(value in values for value in profile.allowed.get(switch, ()))
@@ -265,14 +248,14 @@ _ALL = (
         name="tie-at-page-edge",
         about="The last event of a page shares its stamp with another one.",
         source="fault classes C01, C02; kafka-connect-jdbc#1093, estuary/connectors#5205",
-        possible=_always,
+        possible=always,
         exercised=_tie_at_page_edge,
     ),
     Hazard(
         name="tie-group-over-limit",
         about="A full page holds one stamp only: an inclusive key can't move past it.",
         source="fault class C03, theorem T4; airbytehq/airbyte#43317, teambtcmap/btcmap.org#1189",
-        possible=_always,
+        possible=always,
         exercised=_tie_group_over_limit,
     ),
     Hazard(
@@ -293,7 +276,7 @@ _ALL = (
         name="append-during-walk",
         about="An event became visible between two requests of one walk.",
         source="fault classes C08, C12, theorem T8; airbytehq/airbyte#21500",
-        possible=_always,
+        possible=always,
         exercised=_append_during_walk,
     ),
     Hazard(
@@ -314,14 +297,14 @@ _ALL = (
         name="exact-multiple-of-limit",
         about="The last page of a walk was full.",
         source="fault class C17; airbytehq/airbyte#28226",
-        possible=_always,
+        possible=always,
         exercised=_exact_multiple,
     ),
     Hazard(
         name="empty-log",
         about="The client asked while there was nothing to read.",
         source="fault class C16, the first document's page[-1]",
-        possible=_always,
+        possible=always,
         exercised=_empty_log,
     ),
     Hazard(
@@ -356,21 +339,21 @@ _ALL = (
         name="restart",
         about="The client was built anew between two polls and had its checkpoint only.",
         source="fault class C25; bitwarden/splunk#189",
-        possible=_always,
+        possible=always,
         exercised=_restart,
     ),
     Hazard(
         name="crash-before-save",
         about="The client was killed while it asked or delivered, or just before it saved.",
         source="fault class C25; elastic/logstash#1675",
-        possible=_always,
+        possible=always,
         exercised=_crash_before_save,
     ),
     Hazard(
         name="crash-after-save",
         about="The client was killed right after it had saved.",
         source="fault class C24; proteanhq/protean#1262",
-        possible=_always,
+        possible=always,
         exercised=_crash_after_save,
     ),
     Hazard(
@@ -384,17 +367,17 @@ _ALL = (
         name="long-outage",
         about="The client did not run for an hour or more.",
         source="fault class C08; utmstack/UTMStack#2435",
-        possible=_always,
+        possible=always,
         exercised=_long_outage,
     ),
     Hazard(
         name="backlog",
         about="More than a page was waiting when the client ran for the first time.",
         source="fault class C08, theorem T2 (wrong anchors)",
-        possible=_always,
+        possible=always,
         exercised=_backlog,
     ),
 )
 
-HAZARDS: Mapping[str, Hazard] = {hazard.name: hazard for hazard in _ALL}
+HAZARDS: Mapping[str, Hazard] = {hazard.name: hazard for hazard in (*_ALL, *FAULT_HAZARDS)}
 """Every hazard that this version can put into a world, by name."""

@@ -211,7 +211,7 @@ class _Search:
             return
         evidence = Evidence(verdict.scenario, verdict.history, self._promise)
         first = next((step for step in verdict.history if isinstance(step, Exchange)), None)
-        query = None if first is None else evidence.query(first)
+        query = None if first is None else evidence.meant(first)  # it may have failed
         if query is None or query.limit_asked == verdict.scenario.page_size:
             self._limits.clear()
             return

@@ -8,6 +8,7 @@ import pytest
 from fakeserver.clock import at
 from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import TOKEN, Answer, Ask
+from fakeserver.drawing.plan import WORLD_ODDS
 from fakeserver.errors import ProfileError
 from fakeserver.generate import generate_scenario
 from fakeserver.log import EventLog
@@ -212,7 +213,8 @@ def test_transient_422_shows_in_drawn_worlds_and_never_in_the_calm():
     def faults(**settings) -> list:
         profile = DIALECT.profile("default").narrowed(**settings)
         worlds = [
-            generate_scenario(dialect="haravan", profile=profile, example=n) for n in range(30)
+            generate_scenario(dialect="haravan", profile=profile, example=n, hazards=WORLD_ODDS)
+            for n in range(30)
         ]
         return [
             (fault.kind, number < world.calm_from)

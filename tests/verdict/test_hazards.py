@@ -7,7 +7,9 @@ import pytest
 
 from fakeserver.clock import at
 from fakeserver.dialects import DIALECTS, find_dialect
+from fakeserver.drawing.faults import DRAWN
 from fakeserver.drawing.plan import HAZARD_ODDS
+from fakeserver.fault import Fault
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import HAZARDS, exercised, possible
 from fakeserver.verifier.judge import judge
@@ -49,6 +51,26 @@ def asks_for_ten(feed):
 def only_known_types(feed):
     query = oldest_first("1960-01-01T00:00:00.000Z", 10)
     get(feed, {**query, "$filter[eventType]": "TRANSACTION_STATUS_CHANGE"})
+
+
+def counts(feed):
+    get_count = f"{feed.url('/com/events/count.json')}?since_id=1"
+    with feed.urllib_opener().open(get_count):
+        pass
+
+
+def asks_in_a_hurry(feed):
+    for since_id in range(1, 82):
+        get(feed, {"since_id": since_id, "limit": 1})
+
+
+def waits_five_seconds(feed):
+    feed.requests_session().get(feed.url("/com/events.json"), timeout=5)
+
+
+def hit(kind: str, **fields: Any) -> Any:
+    """A world in which that goes wrong with the first request of the storm."""
+    return haravan(1, polls=(poll(10, faults=[Fault(kind=kind, **fields)]), 120, 180, 240))
 
 
 def haravan(*ats: float, **more: Any) -> Any:
@@ -143,6 +165,16 @@ CASES = {
         (haravan(1, 2, 10), by_id),
         (haravan(1, 2, 11), by_id),
     ),
+    # What is no request for rows is not needed, whatever becomes of it.
+    "server-error": ((hit("server-error"), by_id), (hit("server-error"), counts)),
+    "rate-limited": ((hit("rate-limited"), by_id), (hit("rate-limited"), counts)),
+    "dropped-connection": (
+        (hit("dropped-connection"), by_id),
+        (hit("dropped-connection", nth=2), counts),  # it never sends a second one
+    ),
+    "truncated-body": ((hit("truncated-body"), by_id), (hit("truncated-body"), counts)),
+    "slow-answer": ((hit("slow-answer", ms=9_000), by_id), (hit("stale-read", ms=9_000), by_id)),
+    "token-expired": ((hit("token-expired"), by_id), (hit("server-error"), by_id)),
 }
 
 
@@ -175,6 +207,14 @@ JUST = {
     "unstable-ties: in an order by time": (
         haravan(1, 1, 2, order_default="created_at-asc", created_at_ties="shuffled", page_size=1),
         lambda feed: get(feed, {"limit": 1}),
+    ),
+    "rate-limited: by the limit of the API, and no fault": (
+        haravan(*range(9), rate_limit="bucket-80-4"),
+        asks_in_a_hurry,
+    ),
+    "slow-answer: so slow that the client gave up": (
+        hit("slow-answer", ms=9_000),
+        waits_five_seconds,
     ),
     "exact-multiple-of-limit: on a page that was asked for by number": (
         haravan(1, 2, 3, 4),
@@ -272,6 +312,7 @@ ALWAYS = {
     "crash-after-save",
     "long-outage",
     "backlog",
+    *DRAWN,
 }
 POSSIBLE = {
     ("haravan", "default"): {"late-visible", "order-flip", "clamped-limit"},

@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from fakeserver.dialects import DIALECTS, find_dialect
+from fakeserver.drawing.faults import DRAWN
 from fakeserver.drawing.plan import HAZARD_ODDS
 from fakeserver.errors import ContractBroken, ProfileError, UsageError
+from fakeserver.fault import Fault
 from fakeserver.generate import generate_scenario
 from fakeserver.scenario import Scenario
 from fakeserver.verifier import search
@@ -139,6 +141,37 @@ def test_without_lateness_no_row_of_a_transaction_is_late():
         )
         assert world.late_by_ms_max
         assert not any(event.late_by_ms for event in world.events)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("kind", DRAWN)
+def test_a_fault_can_be_chosen_and_kept_out(dialect, kind):
+    client = find_dialect(dialect).reference_client
+    alone = found(client, dialect=dialect, only=[kind])
+    assert alone.outcome == "kept"
+    assert alone.exercised[kind]
+    assert not (set(DRAWN) - {kind}) & {*alone.exercised, *alone.not_exercised}
+    spared = found(client, dialect=dialect, without=[kind])
+    assert kind not in {*spared.exercised, *spared.not_exercised}
+    assert set(DRAWN) - {kind} <= {*spared.exercised, *spared.not_exercised}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_fault_that_is_not_to_blame_is_not_shown(dialect):
+    """Several of these worlds had one when they were found."""
+    found_with, late = 0, {"haravan": None, "saleschannel": PROMPT}[dialect]
+    for seed in range(12):
+        verdict = found(DOCUMENTS[dialect], dialect=dialect, seed=seed, promise=late)
+        assert verdict.outcome == "broken"
+        drawn = generate_scenario(
+            dialect=dialect,
+            seed=seed,
+            example=verdict.found_at,
+            late_by_ms_max=late and late.late_by_ms_max,
+        )
+        found_with += any(poll.faults for poll in drawn.polls)
+        assert not any(poll.faults for poll in verdict.scenario.polls), verdict.text()
+    assert found_with >= 3
 
 
 def test_only_and_without_can_not_name_the_same():
@@ -273,6 +306,20 @@ def test_worlds_grow_around_the_size_that_a_client_asks_for():
     assert max(rows for _, rows in seen) == 40
     assert verdict.exercised["exact-multiple-of-limit"]
     assert verdict.exercised["tie-at-page-edge"]
+
+
+def test_a_first_request_that_fails_tells_the_size_as_well(monkeypatch):
+    fault = Fault(kind="server-error", times=None)
+
+    def failing(**name):
+        scenario = generate_scenario(**name)
+        first = msgspec.structs.replace(scenario.polls[0], faults=(fault,))
+        return msgspec.structs.replace(scenario, polls=(first, *scenario.polls[1:]))
+
+    monkeypatch.setattr(search, "generate_scenario", failing)
+    seen = []
+    found(own_size(40, seen), promise=PROMPT, examples=10)
+    assert seen[-1][0] == 40
 
 
 def test_a_client_that_always_asks_for_250_meets_the_cap():
