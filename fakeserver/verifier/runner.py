@@ -28,6 +28,7 @@ from fakeserver.history import (
     PollEnding,
     PollStarted,
     Restarted,
+    Slept,
 )
 from fakeserver.scenario import Poll, Scenario
 from fakeserver.verifier.changes import Change, ChangedTraffic, changed_history
@@ -35,6 +36,7 @@ from fakeserver.verifier.clients import Client, Life, check_client, keeps_state
 from fakeserver.verifier.feed import Feed
 from fakeserver.verifier.pace import SLEEPS_MAX, Pace
 from fakeserver.verifier.raised import told
+from fakeserver.verifier.real_wait import RealWait
 from fakeserver.verifier.watchdog import POLL_SECONDS_MAX, Watchdog
 
 if TYPE_CHECKING:
@@ -165,6 +167,7 @@ class _Run:
         self._pace = Pace(len(server.scenario.events))
         self._has_returned = False
         self._closed = False
+        self._real_wait = RealWait()
         self._folders = ExitStack()
         self._change = change
         self._traffic = self._changed_traffic()
@@ -233,6 +236,7 @@ class _Run:
         self._number += 1
         self._pace.start_poll()
         self._traffic.start_poll()
+        self._real_wait.start_poll()
         self._world.arm(poll.faults)
         self._feed.begin_poll(poll.crash)
         self._world.record(PollStarted(at=self._world.now, poll=self._number))
@@ -335,6 +339,7 @@ class _Run:
         if self._feed.catch_up is not None:
             self._feed.catch_up()
         self._feed.check_alive()
+        self._see_real_wait()
         self._end_overdue_faults()
         if self._server.failure is not None:
             self._stop(BudgetSpent("the fake failed; this is not the client's fault"))
@@ -342,6 +347,13 @@ class _Run:
         if reason is not None:
             self._stop(BudgetSpent(reason))
         self._feed.may_crash("before-request")
+
+    def _see_real_wait(self) -> None:
+        """Let simulated time pass for a client that waited in earnest, as it was told."""
+        ms = self._real_wait.before_request(self._world.last_exchange)
+        if ms:
+            self._world.record(Slept(at=self._world.now, ms=ms))
+            self._world.advance(ms)
 
     def _end_overdue_faults(self) -> None:
         """End the faults of a poll when the next one is due.

@@ -22,6 +22,7 @@ RuleName = Literal[
     "STUCK",
     "CRASHED",
     "ILLEGAL_REQUEST",
+    "IMPOLITE",
 ]
 MarginAxis = Literal["late_by_ms", "ties", "appends_per_request", "limit_max"]
 EXIT_STATUS: dict[Outcome, int] = {"kept": 0, "broken": 1, "inconclusive": 3}

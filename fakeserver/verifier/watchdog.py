@@ -1,4 +1,4 @@
-"""Ending a client that never ends: the one place where real time counts."""
+"""Ending a client that never ends, by real time."""
 
 from __future__ import annotations
 

@@ -15,7 +15,17 @@ from itertools import pairwise
 from typing import Any
 
 from fakeserver.dialects import find_dialect
-from fakeserver.history import Delivered, Exchange, Killed, PollEnded, Restarted, Saved
+from fakeserver.history import (
+    AnyStep,
+    Delivered,
+    Exchange,
+    Killed,
+    PollEnded,
+    PollStarted,
+    Restarted,
+    Saved,
+    Slept,
+)
 from fakeserver.scenario import EventId, LoggedEvent
 
 from .brute_evidence import (
@@ -190,6 +200,77 @@ def illegal_request(case: Case) -> Iterator[int]:
                 yield place
 
 
+def impolite(case: Case) -> Iterator[int]:
+    """A request sent again too soon, or again and again though nothing is new."""
+    if case.scenario.is_open:
+        return  # anybody may have sent it
+    for first, poll in polls_at(case):
+        for number, step in enumerate(poll):
+            taken = poll[: number + 1]
+            if isinstance(step, Exchange) and (too_soon(taken) or hammers(case, taken, poll)):
+                yield first + number
+
+
+def polls_at(case: Case) -> Iterator[tuple[int, list[AnyStep]]]:
+    """The steps of each poll, its start first, with the place of that in the history."""
+    starts = [n for n, step in enumerate(case.history) if isinstance(step, PollStarted)]
+    for start, end in pairwise([*starts, len(case.history)]):
+        yield start, list(case.history[start:end])
+
+
+def too_soon(taken: list[AnyStep]) -> bool:
+    """Whether a poll that has got so far was told, of its last request, to wait until later.
+
+    Who counts from the Date of the answer, which has no fractions, counts from that second.
+    """
+    for step in asked_before(taken):
+        was_told = step.retry_after_s is not None and step.fault != "truncated-body"
+        since = step.at // 1000 * 1000
+        if was_told and taken[-1].at < since + (step.retry_after_s or 0) * 1000:
+            return True
+    return False
+
+
+def asked_before(taken: list[AnyStep]) -> list[Exchange]:
+    """The requests that were the same as the last one."""
+    last = taken[-1]
+    assert isinstance(last, Exchange)
+    return [
+        step
+        for step in taken[:-1]
+        if isinstance(step, Exchange) and (step.method, step.target) == (last.method, last.target)
+    ]
+
+
+def hammers(case: Case, taken: list[AnyStep], poll: list[AnyStep]) -> bool:
+    """Whether the last request is the 20th that brought nothing new, with less than 1 s of sleep.
+
+    New is what the poll had not been served before. Of one that was stopped that is no news.
+    """
+    idle: list[int] = []
+    for number, step in enumerate(taken):
+        if isinstance(step, Exchange) and is_news(taken[:number], step):
+            idle = []
+        elif step in (taken[-1], *asked_before(taken)) and is_idle_page(case, step):
+            idle.append(number)
+    if idle[-1:] != [len(taken) - 1] or len(idle) < 20:
+        return False
+    slept_ms = sum(step.ms for step in taken[idle[-20] :] if isinstance(step, Slept))
+    ends = [step.ending for step in poll if isinstance(step, PollEnded)]
+    return slept_ms < 1000 and ends[-1:] != ["stopped"]
+
+
+def is_news(taken: list[AnyStep], step: Exchange) -> bool:
+    known = [i for before in taken if isinstance(before, Exchange) for i in before.event_ids]
+    return any(event_id not in known for event_id in step.event_ids)
+
+
+def is_idle_page(case: Case, step: AnyStep) -> bool:
+    assert isinstance(step, Exchange)
+    query = meaning(case, step)
+    return is_sound(step) and query is not None and query.endpoint == "list"
+
+
 # Why an event was lost
 
 
@@ -270,10 +351,13 @@ RULES: Mapping[str, Callable[[Case], Iterator[Any]]] = {
     "STUCK": stuck,
     "CRASHED": crashed,
     "ILLEGAL_REQUEST": illegal_request,
+    "IMPOLITE": impolite,
 }
-FIRST_ONLY = frozenset({"ALTERED", "OUT_OF_ORDER", "STUCK", "CRASHED", "ILLEGAL_REQUEST"})
+FIRST_ONLY = frozenset(
+    {"ALTERED", "OUT_OF_ORDER", "STUCK", "CRASHED", "ILLEGAL_REQUEST", "IMPOLITE"}
+)
 """Rules that tell the first of several mistakes of a kind: the others follow from it, mostly."""
-BY_PLACE = frozenset({"STUCK", "CRASHED", "ILLEGAL_REQUEST"})
+BY_PLACE = frozenset({"STUCK", "CRASHED", "ILLEGAL_REQUEST", "IMPOLITE"})
 """Rules that accuse what was done, and no event: the last of the finding's steps is the place."""
 
 

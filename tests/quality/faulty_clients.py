@@ -11,8 +11,8 @@ can't, the docstring says why.
 
 from fakeserver.verifier.promise import Promise
 
-from . import faulty_crashes, faulty_haravan, faulty_promises, faulty_saleschannel
-from .faulty import IN_ORDER_LATE, PROMPT, Faulty
+from . import faulty_crashes, faulty_faults, faulty_haravan, faulty_promises, faulty_saleschannel
+from .faulty import IN_ORDER_LATE, LATE, PROMPT, Faulty
 
 FAULTY: tuple[Faulty, ...] = (
     *faulty_saleschannel.GALLERY.clients,
@@ -21,6 +21,8 @@ FAULTY: tuple[Faulty, ...] = (
     *faulty_crashes.HARAVAN.clients,
     *faulty_promises.HARAVAN.clients,
     *faulty_promises.SALESCHANNEL.clients,
+    *faulty_faults.SALESCHANNEL.clients,
+    *faulty_faults.HARAVAN.clients,
 )
 
 BASES: tuple[tuple[type, str, Promise], ...] = (
@@ -34,5 +36,9 @@ BASES: tuple[tuple[type, str, Promise], ...] = (
     (faulty_promises.WholeByPage, "haravan", faulty_promises.SNAPSHOT),
     (faulty_promises.WholeById, "haravan", faulty_promises.SNAPSHOT),
     (faulty_promises.WholeByKey, "saleschannel", faulty_promises.SNAPSHOT_IN_ORDER),
+    (faulty_faults.ByDisjointPages, "haravan", LATE),
+    (faulty_faults.FromPollToPoll, "haravan", PROMPT),
+    (faulty_faults.FromStartToStart, "saleschannel", PROMPT),
+    (faulty_faults.Impatient, "haravan", PROMPT),
 )
 """The right clients that the faulty ones vary, with their dialect and what they promise."""

@@ -62,13 +62,24 @@ class Erratic:
         self.rows: list[dict[str, Any]] = []
 
     def poll(self, feed: Any) -> None:
-        acts = (self.ask, self.ask, self.hand_over, self.hand_over, self.save, self.odd)
+        self.last: Request | None = None
+        acts = (self.ask, self.ask, self.hand_over, self.hand_over, self.save, self.odd, self.again)
         for _ in range(self.random.randint(1, ACTS_MAX)):
             self.random.choice(acts)(feed)
 
-    def ask(self, feed: Any) -> None:
+    def again(self, feed: Any) -> None:
+        """Send the last request again, once or until nobody can take it for a walk."""
+        if self.last is None:
+            return
+        pause_s = self.random.choice((0, 0.02, 0.1, 1, 2))
+        for _ in range(self.random.choice((1, 1, 2, 25))):
+            self.ask(feed, self.last)
+            feed.sleep(pause_s)
+
+    def ask(self, feed: Any, request: Request | None = None) -> None:
+        self.last = request or self.request(feed)
         try:
-            with feed.urllib_opener().open(self.request(feed)) as response:
+            with feed.urllib_opener().open(self.last) as response:
                 body = json.loads(response.read())
         except (OSError, ValueError) as error:
             if isinstance(error, HTTPError):
@@ -292,6 +303,7 @@ def other_answer(random: Random, steps: list[AnyStep]) -> None:
             replace(step, event_ids=step.event_ids[:-1]),
             replace(step, status=0, event_ids=(), fault="dropped-connection"),
             replace(step, status=429, event_ids=(), fault=None),
+            replace(step, status=503, event_ids=(), fault="server-error", retry_after_s=2.5),
             replace(step, event_ids=(), fault="truncated-body"),
             replace(step, problem="limit-over-max: too many"),
         )

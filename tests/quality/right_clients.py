@@ -132,6 +132,13 @@ RIGHT = (
         late_by_ms_max=UP_TO_FIVE_MINUTES,
     ),
     Right(
+        file="saleschannel_polite_look_back.py",
+        dialect="saleschannel",
+        deliveries=EFFECTIVELY_ONCE,
+        orders_if_prompt=("recorded",),
+        late_by_ms_max=UP_TO_FIVE_MINUTES,
+    ),
+    Right(
         file="saleschannel_hold_back.py",
         dialect="saleschannel",
         deliveries=EXACTLY_ONCE,
@@ -173,6 +180,12 @@ RIGHT = (
         file="haravan_class_window.py",
         dialect="haravan",
         name="Follower",
+        deliveries=EFFECTIVELY_ONCE,
+        late_by_ms_max=UP_TO_FIVE_MINUTES,
+    ),
+    Right(
+        file="haravan_polite_window.py",
+        dialect="haravan",
         deliveries=EFFECTIVELY_ONCE,
         late_by_ms_max=UP_TO_FIVE_MINUTES,
     ),

@@ -67,6 +67,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "verifier.raised",
             "verifier.watchdog",
             "verifier.pace",
+            "verifier.real_wait",
             "verifier.runner",
         ),
     ),

@@ -177,8 +177,9 @@ def test_who_saves_before_it_has_read_loses_the_rest(kind):
 
 
 def test_who_walks_again_from_the_start_repeats():
-    assert accusations(stormy(REFUSED), starts_its_walk_again) == []
-    late = msgspec.structs.replace(REFUSED, nth=3)
+    fault = Fault(kind="server-error")
+    assert accusations(stormy(fault), starts_its_walk_again) == []
+    late = msgspec.structs.replace(fault, nth=3)
     assert accusations(stormy(late), starts_its_walk_again) == [("DUPLICATED", None)]
 
 
@@ -232,9 +233,12 @@ def test_who_waits_as_long_as_it_takes_is_not_stuck(after_success):
 
 
 def test_who_asks_again_at_once_may_do_so_for_a_while():
-    hasty = msgspec.structs.replace(REFUSED, times=3 * SAME_ANSWERS_MAX)
+    """Where the server orders no pause; where it does, that is impolite from the first time on."""
+    often = 3 * SAME_ANSWERS_MAX
     impatient = lambda feed: waits_and_tries_again(feed, pause=None)  # noqa: E731
-    assert accusations(stormy(hasty), impatient) == []
+    assert accusations(stormy(Fault(kind="server-error", times=often)), impatient) == []
+    ordered = msgspec.structs.replace(REFUSED, times=often)
+    assert accusations(stormy(ordered), impatient) == [("IMPOLITE", None)]
 
 
 def test_who_asks_again_at_once_for_ever_is_stuck():

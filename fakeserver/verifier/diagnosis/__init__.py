@@ -27,6 +27,7 @@ DIAGNOSES: Mapping[str, Diagnosis] = {
     "STUCK": others.stuck,
     "CRASHED": others.crashed,
     "ILLEGAL_REQUEST": others.illegal_request,
+    "IMPOLITE": others.impolite,
 }
 """For each rule what names the class of its findings. A rule that is missing has none to tell."""
 

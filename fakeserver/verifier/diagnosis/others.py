@@ -65,6 +65,12 @@ def illegal_request(evidence: Evidence, finding: Finding) -> str | None:
     return BY_CODE.get(code)
 
 
+def impolite(evidence: Evidence, finding: Finding) -> str | None:
+    """A pause that was ordered; of an idle feed nobody had ordered one."""
+    asked = evidence.exchange(finding.steps[0])
+    return None if asked.retry_after_s is None else "C28"
+
+
 def out_of_order(evidence: Evidence, finding: Finding) -> str | None:
     """An event that was not there yet, or one that was, in another order than assumed."""
     second, first = map(evidence.log.find, finding.event_ids)

@@ -14,12 +14,24 @@ from fakeserver.verifier.rules.duplicated import DUPLICATED
 from fakeserver.verifier.rules.freshness import LATE
 from fakeserver.verifier.rules.lost import LOST
 from fakeserver.verifier.rules.order import OUT_OF_ORDER
+from fakeserver.verifier.rules.politeness import IMPOLITE
 from fakeserver.verifier.rules.progress import CRASHED, STUCK
 from fakeserver.verifier.rules.requests import ILLEGAL_REQUEST
 from fakeserver.verifier.rules.rule import Rule
 
-_ALL = (ILLEGAL_REQUEST, CRASHED, STUCK, LOST, DUPLICATED, INVENTED, ALTERED, OUT_OF_ORDER, LATE)
+_ALL = (
+    ILLEGAL_REQUEST,
+    CRASHED,
+    STUCK,
+    LOST,
+    DUPLICATED,
+    INVENTED,
+    ALTERED,
+    OUT_OF_ORDER,
+    LATE,
+    IMPOLITE,
+)
 
 RULES: Mapping[str, Rule] = {rule.name: rule for rule in _ALL}
 """Every rule by its name. Findings are told in this order: what stops a client explains what it
-lost, and what it lost explains what it repeats."""
+lost, and what it lost explains what it repeats; manners come last."""
