@@ -35,6 +35,16 @@ def test_a_wrong_filter_is_wrong(wrong: object) -> None:
     assert not excused("negative_data_rejection", uri(filter="{"))
 
 
+def test_an_empty_object_leaves_nothing_that_is_wrong() -> None:
+    """As of ``$orderBy``, negated to ``{}``."""
+    right = json.dumps({"eventAt": TIME})
+    for sent in (uri(), uri(limit=3), uri(limit=3, filter=right)):
+        assert excused("negative_data_rejection", sent)
+    for wrong in (uri(orderBy="{}"), uri(limit=0), uri(limit="٣"), uri(limit=3) + "&%24limit=4"):
+        assert not excused("negative_data_rejection", wrong)
+    assert not is_no_failure("negative_data_rejection", "haravan", uri(), 200)
+
+
 def test_another_wrong_parameter_is_wrong() -> None:
     right = json.dumps({"eventAt": TIME})
     assert not excused("negative_data_rejection", uri(filter=right, limit="x"))
