@@ -133,9 +133,9 @@ class HalfAPageIsNoNews(TakesForTheEnd, FromStartToStart):
     errors = (ChunkedEncodingError,)
 
 
-@HARAVAN.shows("LOST", "failed-not-retried", fault="C27", promise=PROMPT)
+@HARAVAN.shows("LOST", "failed-not-retried", fault="C26", promise=PROMPT)
 class SilenceIsTheEnd(TakesForTheEnd, Impatient):
-    """C27. Waits five seconds for a page, and takes silence for an empty one."""
+    """C26. Waits five seconds for a page, and takes silence for an empty one."""
 
     errors = (requests.Timeout,)
 

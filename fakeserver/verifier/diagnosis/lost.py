@@ -50,6 +50,8 @@ def _cut(evidence: Evidence, event: LoggedEvent) -> str | None:  # noqa: PLR0911
     asked = _last_covering(evidence, event)
     if asked is None or asked.query is None:
         return None
+    if _skips_a_failed_page(evidence, event, asked):
+        return "C26"
     if asked.query.offset and not asked.exchange.event_ids:
         return "C04" if asked.query.is_shuffled else "C12"
     if is_page_of_ties(evidence, asked):
@@ -63,6 +65,20 @@ def _cut(evidence: Evidence, event: LoggedEvent) -> str | None:  # noqa: PLR0911
     if _order_flips(evidence, event, asked) or _stops_at_a_known_row(evidence, asked):
         return "C21"
     return "C20" if _reads_so_many_pages_only(evidence, asked) else None
+
+
+def _skips_a_failed_page(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> bool:
+    """Whether the last page before this one that began earlier failed: it was left out."""
+    poll = evidence.polls[evidence.poll_of[asked.place] - 1]
+    before = [
+        page
+        for page in rows_asked(evidence, poll)
+        if page.place < asked.place
+        and page.query is not None
+        and page.query.matches(event)
+        and page.query.offset < (0 if asked.query is None else asked.query.offset)
+    ]
+    return bool(before) and is_failure(before[-1].exchange)
 
 
 def _next(evidence: Evidence, asked: RowsAsked) -> RowsAsked | None:
@@ -100,7 +116,7 @@ def _steps_over_a_tie(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) 
 
 
 def _head_saved_too_soon(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> bool:
-    """Whether a newest-first walk saved, was killed, and the next one began behind the event."""
+    """Whether a newest-first walk saved, was ended, and the next one began behind the event."""
     assert asked.query is not None  # noqa: S101 - the caller looked
     after = _next(evidence, asked)
     if not is_newest_first(asked.query) or after is None or not _is_below(event, after):
@@ -109,7 +125,8 @@ def _head_saved_too_soon(evidence: Evidence, event: LoggedEvent, asked: RowsAske
     poll = evidence.polls[evidence.poll_of[asked.place] - 1]
     for step in evidence.history[poll.exchanges[0] : after.place]:
         saved = saved or isinstance(step, Saved)
-        if saved and isinstance(step, Killed):
+        raised = isinstance(step, PollEnded) and step.ending == "raised"
+        if saved and (raised or isinstance(step, Killed)):
             return True
     return False
 
@@ -229,7 +246,9 @@ def _failed(evidence: Evidence, event: LoggedEvent) -> str | None:
     if asked.exchange.fault == "token-expired":
         return "C29"
     poll = evidence.polls[evidence.poll_of[asked.place] - 1]
-    return "C26" if ended_well(poll) else None
+    if ended_well(poll):
+        return "C26"
+    return "C22" if _head_saved_too_soon(evidence, event, asked) else None
 
 
 def _saved_first(evidence: Evidence, event: LoggedEvent) -> str:  # noqa: ARG001 - one of a table

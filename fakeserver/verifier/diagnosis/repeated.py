@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fakeserver.history import Killed, PollEnded, Restarted, Saved
+from fakeserver.history import Exchange, Killed, PollEnded, Restarted, Saved
 from fakeserver.query import RECORDED_AT
 from fakeserver.scenario import EventId
 from fakeserver.verifier.diagnosis.traces import lower_bound, rows_asked, starts_at
@@ -28,8 +28,9 @@ def diagnose(evidence: Evidence, finding: Finding) -> str | None:  # noqa: PLR09
         origin = server_of(evidence, event.id, source.place)
     if origin is None:
         return None
-    if _failed_between(evidence, origin, source.place):
-        return "C27"
+    failed = _failed_between(evidence, origin, source.place)
+    if failed:  # the walk was begun again
+        return "C29" if all(step.fault == "token-expired" for step in failed) else "C27"
     if source.query.offset:
         shift = shifted_by(evidence, source.query, origin, source.place)
         return "C12" if shift is not None else "C04" if source.query.is_shuffled else None
@@ -57,12 +58,12 @@ def _knew(evidence: Evidence, event_id: EventId, first: int, stop: int) -> bool:
     return any(first < asked.place < stop and event_id in asked.ids for asked in evidence.asked)
 
 
-def _failed_between(evidence: Evidence, origin: int, source: int) -> bool:
-    """Whether a request failed between the two pages of one poll: the walk was begun again."""
+def _failed_between(evidence: Evidence, origin: int, source: int) -> list[Exchange]:
+    """Return the requests that failed between two pages of one poll."""
     if evidence.poll_of[origin] != evidence.poll_of[source]:
-        return False
+        return []
     places = [place for place in evidence.exchanges if origin <= place < source]
-    return any(is_failure(evidence.exchange(place)) for place in places)
+    return [step for step in map(evidence.exchange, places) if is_failure(step)]
 
 
 def _of_a_later_poll(evidence: Evidence, event_id: EventId, first: int, again: int) -> str | None:
