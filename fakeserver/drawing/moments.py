@@ -43,6 +43,9 @@ def _draw_count(random: Random, plan: Plan) -> int:
     # Only what does not fit on a page makes a walk, and shows that there was a cap.
     if plan.hazards & {"backlog", "clamped-limit", "append-during-walk"}:
         count += plan.limit
+    # A walk that goes on after a late event has appeared in it, and read a younger one, is longer.
+    if plan.hazards >= {"append-during-walk", "late-visible"}:
+        count += plan.limit
     return max(0, min(count, EVENTS_DRAWN_MAX))
 
 

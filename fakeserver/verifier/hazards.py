@@ -40,10 +40,8 @@ def possible(dialect: Dialect, profile: Profile, late_by_ms_max: int) -> tuple[s
 
 
 def _pages(evidence: Evidence) -> Iterator[tuple[Exchange, Query]]:
-    for place in evidence.exchanges:
-        exchange = evidence.exchange(place)
-        query = evidence.query(exchange)
-        if query is not None and query.endpoint == "list":
+    for _, exchange, query, _ in evidence.asked:
+        if exchange.is_sound and query is not None and query.endpoint == "list":
             yield exchange, query
 
 

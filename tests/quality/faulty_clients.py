@@ -9,14 +9,30 @@ which worlds the mistake shows: the profile ``default`` wherever it can show the
 can't, the docstring says why.
 """
 
+from fakeserver.dialects import find_dialect
+from fakeserver.profile import Profile
 from fakeserver.verifier.promise import Promise
 
-from . import faulty_crashes, faulty_faults, faulty_haravan, faulty_promises, faulty_saleschannel
+from . import (
+    faulty_crashes,
+    faulty_faults,
+    faulty_haravan,
+    faulty_haravan_state,
+    faulty_haravan_walks,
+    faulty_promises,
+    faulty_saleschannel,
+    faulty_saleschannel_state,
+    faulty_saleschannel_walks,
+)
 from .faulty import IN_ORDER_LATE, LATE, PROMPT, Faulty
 
 FAULTY: tuple[Faulty, ...] = (
     *faulty_saleschannel.GALLERY.clients,
+    *faulty_saleschannel_walks.GALLERY.clients,
+    *faulty_saleschannel_state.GALLERY.clients,
     *faulty_haravan.GALLERY.clients,
+    *faulty_haravan_walks.GALLERY.clients,
+    *faulty_haravan_state.GALLERY.clients,
     *faulty_crashes.SALESCHANNEL.clients,
     *faulty_crashes.HARAVAN.clients,
     *faulty_promises.HARAVAN.clients,
@@ -40,5 +56,21 @@ BASES: tuple[tuple[type, str, Promise], ...] = (
     (faulty_faults.FromPollToPoll, "haravan", PROMPT),
     (faulty_faults.FromStartToStart, "saleschannel", PROMPT),
     (faulty_faults.Impatient, "haravan", PROMPT),
+    (faulty_saleschannel_walks.Downwards, "saleschannel", LATE),
+    (faulty_saleschannel_walks.UnfilteredFirst, "saleschannel", PROMPT),
+    (faulty_haravan_walks.ByStamp, "haravan", PROMPT),
+    (faulty_haravan_walks.BySlices, "haravan", LATE),
+    (faulty_haravan_walks.ByFrozenPages, "haravan", PROMPT),
+    (faulty_haravan_state.BySecond, "haravan", LATE),
 )
 """The right clients that the faulty ones vary, with their dialect and what they promise."""
+
+BASES_ELSEWHERE: tuple[tuple[type, Profile, Promise], ...] = (
+    (
+        faulty_saleschannel_walks.UnfilteredFirst,
+        find_dialect("saleschannel").profile("default").narrowed(null_created_at=True),
+        PROMPT,
+    ),
+    (faulty_haravan_walks.ByCursor, find_dialect("haravan").profile("shopify-cursor"), LATE),
+)
+"""Those whose worlds the profile ``default`` does not hold."""

@@ -59,7 +59,13 @@ class CommittingByWindow(ByWindow):
 
 
 @SALESCHANNEL.shows(
-    "LOST", "never-asked", "failed-not-retried", "served-not-delivered", fault="C24", promise=LATE
+    "LOST",
+    "never-asked",
+    "failed-not-retried",
+    "served-not-delivered",
+    "cut-by-limit",
+    fault="C24",
+    promise=LATE,
 )
 class SavesTheAnchorFirst(LookBack):
     """C24. Saves where the next poll begins before it sends its first request; killed in this one,
@@ -71,7 +77,13 @@ class SavesTheAnchorFirst(LookBack):
 
 
 @HARAVAN.shows(
-    "LOST", "never-asked", "failed-not-retried", "served-not-delivered", fault="C24", promise=LATE
+    "LOST",
+    "never-asked",
+    "failed-not-retried",
+    "served-not-delivered",
+    "cut-by-limit",
+    fault="C24",
+    promise=LATE,
 )
 class SavesTheWindowFirst(ByWindow):
     """C24. As `SavesTheAnchorFirst`: the window counts as read before anything was asked for."""

@@ -119,9 +119,10 @@ class DroppedConnectionIsNoNews(TakesForTheEnd, FromStartToStart):
     errors = (requests.ConnectionError,)
 
 
-@HARAVAN.shows("LOST", "failed-not-retried", fault="C26", promise=PROMPT)
+@HARAVAN.shows("LOST", "failed-not-retried", fault="C26", promise=PROMPT, median_max=40)
 class HalfAPageIsTheEnd(TakesForTheEnd, FromPollToPoll):
-    """C26. Takes a body that was cut for an empty page."""
+    """C26. Takes a body that was cut for an empty page. One world in eight has such a body, and it
+    must have been one with rows."""
 
     errors = (ChunkedEncodingError,)
 
@@ -133,21 +134,30 @@ class HalfAPageIsNoNews(TakesForTheEnd, FromStartToStart):
     errors = (ChunkedEncodingError,)
 
 
-@HARAVAN.shows("LOST", "failed-not-retried", fault="C26", promise=PROMPT)
+@HARAVAN.shows("LOST", "failed-not-retried", fault="C26", promise=PROMPT, median_max=40)
 class SilenceIsTheEnd(TakesForTheEnd, Impatient):
-    """C26. Waits five seconds for a page, and takes silence for an empty one."""
+    """C26. Waits five seconds for a page, and takes silence for an empty one. One world in
+    eight has a slow answer, and it must be one with rows that nobody reads again."""
 
     errors = (requests.Timeout,)
 
 
-@SALESCHANNEL.shows("LOST", "failed-not-retried", fault="C29", promise=PROMPT)
+@SALESCHANNEL.shows("LOST", "failed-not-retried", fault="C29", promise=PROMPT, median_max=40)
 class ExpiredTokenIsTheEnd(TakesForTheEnd, FromStartToStart):
-    """C29. Takes a 401 in mid-walk for an empty page: what it may not read is not there."""
+    """C29. Takes a 401 in mid-walk for an empty page: what it may not read is not there.
+    One world in eight has a token that expires, and it must do so before a page that is full."""
 
     statuses = (401,)
 
 
-@HARAVAN.shows("LOST", "failed-not-retried", "cut-by-limit", fault="C26", promise=PROMPT)
+@HARAVAN.shows(
+    "LOST",
+    "failed-not-retried",
+    "cut-by-limit",
+    "served-not-delivered",
+    fault="C26",
+    promise=PROMPT,
+)
 class SkipsTheFailedPage(ByPage):
     """C26. Leaves out a page that the server failed to answer, and reads on behind it."""
 
@@ -198,9 +208,10 @@ class RetriesTheWholePoll(LookBack):
             super().poll(feed)
 
 
-@HARAVAN.shows("DUPLICATED", fault="C29", promise=LATE)
+@HARAVAN.shows("DUPLICATED", fault="C29", promise=LATE, median_max=40)
 class NewTokenNewWalk(ByDisjointPages):
-    """C29. With a new token it begins its walk again, and delivers the first pages again."""
+    """C29. With a new token it begins its walk again, and delivers the first pages again. One
+    world in eight has a token that expires, and it must do so in a walk of several pages."""
 
     def walk(self) -> Iterable[list[Event]]:
         try:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from fakeserver.dialects.haravan.clients import shop_minute
 
 from .faulty import LATE, LATE_BY, PROMPT, Gallery
+from .quick import QuickSession
 
 Event = dict[str, Any]
 
@@ -24,7 +25,7 @@ class ByWindow:
     look_back = LATE_BY
 
     def poll(self, feed: Any) -> None:
-        self.feed, self.http = feed, feed.requests_session()
+        self.feed, self.http = feed, QuickSession(feed.requests_session())
         started = feed.now()
         state = feed.checkpoint or {"low": None, "seen": {}}
         self.low = read(state["low"]) if state["low"] else None
@@ -181,7 +182,7 @@ class StartsWithoutSinceId(ByLargestId):
             page = self.ask(since_id=self.following(page, since_id))
 
 
-@shows("LOST", "cut-by-limit", fault="C21", promise=LATE)
+@shows("LOST", "cut-by-limit", "served-not-delivered", fault="C21", promise=LATE)
 class StopsAtKnownEvent(ByPage):
     """C21. Newest first, it takes the first event that it knows for the end of the news."""
 
@@ -213,10 +214,11 @@ class TrustsPagesToBeDisjoint(ByPage):
         super().poll(feed)
 
 
-@shows("LOST", "cut-by-limit", fault="C18", promise=PROMPT, events_max=51)
+@shows("LOST", "cut-by-limit", fault="C18", promise=PROMPT, pins={"limit_max": 5}, events_max=7)
 class StridesByAskedLimit(ByPage):
     """C18. Reads as many pages as the count divided by the limit that it asked for; the server
-    returns fewer rows a page than that. It takes more than 50 events to see it."""
+    returns fewer rows a page than that. In ``default`` the cap is 50; 5 shows the same with fewer
+    rows."""
 
     def walk(self) -> Iterable[list[Event]]:
         url = self.feed.url("/com/events/count.json")
@@ -225,10 +227,18 @@ class StridesByAskedLimit(ByPage):
             yield self.ask(page=number)
 
 
-@shows("LOST", "cut-by-limit", fault="C15", promise=PROMPT, page_size=250, events_max=51)
+@shows(
+    "LOST",
+    "cut-by-limit",
+    fault="C15",
+    promise=PROMPT,
+    pins={"limit_max": 5},
+    page_size=250,
+    events_max=6,
+)
 class StopsAtShortPage(ByWindow):
-    """C15. Asks for 250 rows, gets 50, and takes the short page for the last one. It takes more
-    than 50 events to see it."""
+    """C15. Asks for 250 rows, gets a few, and takes the short page for the last one. The cap is 50
+    in ``default``; 5 shows the same with fewer rows."""
 
     def limit(self) -> int:
         return 250
@@ -264,10 +274,13 @@ class EndlessOnExactMultiple(ByLargestId):
             page = [] if is_last else self.ask(since_id=since_id)
 
 
-@shows("LOST", "cut-by-limit", "failed-not-retried", fault="C22", promise=PROMPT)
+@shows("LOST", "cut-by-limit", "failed-not-retried", fault="C22", promise=PROMPT, events_max=7)
 class SavesTheHeadFirst(ByPage):
     """C22. Saves the next window with the first page; killed on the second, or failing there, it
-    skips the rest."""
+    skips the rest.
+
+    The kill must hit between two pages, so a page can shrink only with the place of the kill.
+    """
 
     def save(self, low: datetime | None) -> None:
         super().save(self.next_low(self.started))
@@ -280,7 +293,7 @@ class SavesTheHeadFirst(ByPage):
 # Ids and fields
 
 
-@shows("LOST", "served-not-delivered", fault="C34", promise=PROMPT)
+@shows("LOST", "served-not-delivered", "saved-before-delivered", fault="C34", promise=PROMPT)
 class IdsAsText(ByLargestId):
     """C34. Compares ids as text, where 999 is above 1000."""
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .faulty import EXACTLY_ONCE, IN_ORDER, IN_ORDER_LATE, LATE, LATE_BY, PROMPT, Gallery
+from .quick import QuickSession
 
 Event = dict[str, Any]
 
@@ -24,7 +25,7 @@ class ByKey:
     operator = "gte"
 
     def poll(self, feed: Any) -> None:
-        self.feed, self.http = feed, feed.requests_session()
+        self.feed, self.http = feed, QuickSession(feed.requests_session())
         self.started = feed.now()
         self.limit_usual = max(2, feed.page_size)
         state = feed.checkpoint or {"key": self.BEGINNING, "seen": {}}
@@ -169,7 +170,7 @@ class NoDedup(ByKey):
         return page
 
 
-@shows("LOST", "served-not-delivered", fault="C37", promise=PROMPT)
+@shows("LOST", "served-not-delivered", "saved-before-delivered", fault="C37", promise=PROMPT)
 class DedupByTime(ByKey):
     """C37. Takes two events with one createdAt for the same."""
 
@@ -247,11 +248,12 @@ class AnchoredAtWalkEnd(LookBack):
         return self.feed.now()
 
 
-@shows("LOST", "never-asked", fault="C08", promise=LATE, events_max=8)
+@shows("LOST", "never-asked", fault="C08", promise=LATE, events_max=8, median_max=40)
 class AnchoredAtNewest(LookBack):
     """C08. Looks back from the newest createdAt seen, which a long walk carries beyond its start.
 
-    A walk is long only with many rows, and what it carries so far must appear in its middle.
+    One walk must go on after a late event has appeared behind it, and read a younger one: that is
+    many rows, and comes together in few worlds.
     """
 
     def anchor(self) -> datetime:

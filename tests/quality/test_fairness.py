@@ -11,7 +11,7 @@ from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import Client, doorkeeper, run
 from fakeserver.verifier.search import verify
 
-from .faulty_clients import BASES
+from .faulty_clients import BASES, BASES_ELSEWHERE
 from .right_clients import FOLDER, RIGHT, WRONG, Right, cases, worlds
 
 EXAMPLES = 60
@@ -71,12 +71,16 @@ def test_a_right_client_is_spared_for_long(right: Right, profile: Profile, late:
 
 
 @pytest.mark.parametrize(
-    ("client", "dialect", "promise"), BASES, ids=[client.__name__ for client, _, _ in BASES]
+    ("client", "profile", "promise"),
+    [
+        *((client, find_dialect(name).profile("default"), says) for client, name, says in BASES),
+        *BASES_ELSEWHERE,
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else name_of(value),
 )
 def test_what_the_faulty_clients_vary_is_right(
-    client: type, dialect: str, promise: Promise
+    client: type, profile: Profile, promise: Promise
 ) -> None:
-    profile = find_dialect(dialect).profile("default")
     check(client, profile, promise, examples=2 * EXAMPLES, seed=0)
 
 

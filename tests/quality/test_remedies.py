@@ -12,7 +12,8 @@ from fakeserver.verifier.verdict import Tried, Verdict
 
 from .faulty import Faulty
 from .faulty_clients import FAULTY
-from .test_power import every_faulty_client, shrunk
+from .power import hunt
+from .test_power import every_faulty_client
 
 HELPED = {
     "Gt": "inclusive-bound",
@@ -42,7 +43,7 @@ def is_kept(faulty: Faulty, verdict: Verdict, change: Change) -> bool:
 
 @every_faulty_client
 def test_what_helps_helps_and_less_does_not(faulty: Faulty) -> None:
-    verdict = shrunk(faulty, seed=0)
+    verdict = hunt(faulty, 0).verdict
     tried = verdict.findings[0].tried
     if tried is None:
         return
@@ -61,6 +62,6 @@ def test_what_helps_helps_and_less_does_not(faulty: Faulty) -> None:
 @pytest.mark.parametrize("name", HELPED)
 def test_a_mistake_that_can_be_made_good_from_outside_is(name: str) -> None:
     faulty = next(faulty for faulty in FAULTY if faulty.name == name)
-    tried = shrunk(faulty, seed=0).findings[0].tried
+    tried = hunt(faulty, 0).verdict.findings[0].tried
     assert tried is not None
     assert HELPED[name] in tried.changes

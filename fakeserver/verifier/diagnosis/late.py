@@ -130,10 +130,14 @@ def _saves(evidence: Evidence, poll: PollView, *, unread: bool = False) -> bool:
 
 
 def _ahead_of_now(evidence: Evidence, this: Start) -> str | None:
-    """A bound later than the request: from a stamp ahead of its time, or in another zone."""
+    """A bound later than the request: from a stamp ahead of its time, or in another zone.
+
+    Less than a minute is no zone: it may be rounding, or a clock that is fast.
+    """
     if this.newest is not None and this.newest + SECOND_MS >= this.low:
         return "C36"
-    return "C32" if "shop_zone" in evidence.settings else None
+    is_far = this.low - this.now >= MINUTE_MS
+    return "C32" if is_far and "shop_zone" in evidence.settings else None
 
 
 def _is_just_behind(this: Start) -> bool:

@@ -150,20 +150,27 @@ def _order_flips(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> bo
 
 
 def _stops_at_a_known_row(evidence: Evidence, asked: RowsAsked) -> bool:
-    """Whether newest-first pages are read up to the first that holds a row delivered before."""
+    """Whether newest-first pages are read up to the first that holds a row delivered before.
+
+    Not said of one that has gone on behind such a page.
+    """
     if asked.query is None or not is_newest_first(asked.query):
         return False
     if not is_full(asked) or not _ends_its_poll(evidence, asked) or not _knows(evidence, asked):
         return False
-    return any(
-        is_full(other) and not _ends_its_poll(evidence, other) and not _knows(evidence, other)
+    passed = [
+        _knows(evidence, other)
         for other in rows_asked(evidence)
-    )
+        if is_full(other) and not _ends_its_poll(evidence, other)
+    ]
+    return bool(passed) and not any(passed)
 
 
 def _knows(evidence: Evidence, asked: RowsAsked) -> bool:
-    first = evidence.first_delivery
-    return any(first.get(event_id, asked.place) < asked.place for event_id in asked.ids)
+    """Whether a page holds a row of an earlier poll; pages of one walk may share rows."""
+    number = evidence.poll_of[asked.place]
+    known = (evidence.first_delivery.get(event_id) for event_id in asked.ids)
+    return any(place is not None and evidence.poll_of[place] < number for place in known)
 
 
 def _reads_so_many_pages_only(evidence: Evidence, asked: RowsAsked) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from fakeserver.history import OVERRAN, Exchange, PollEnded
 from fakeserver.verifier.diagnosis.traces import is_full, is_page_of_ties, rows_asked
@@ -62,6 +64,8 @@ def illegal_request(evidence: Evidence, finding: Finding) -> str | None:
         before = evidence.history[: finding.steps[0]]
         good = any(isinstance(step, Exchange) and step.status == 200 for step in before)
         return "C30" if good else None
+    if code == "bad-number":
+        return _bad_number(evidence.exchange(finding.steps[0]).target)
     return BY_CODE.get(code)
 
 
@@ -69,6 +73,16 @@ def impolite(evidence: Evidence, finding: Finding) -> str | None:
     """A pause that was ordered; of an idle feed nobody had ordered one."""
     asked = evidence.exchange(finding.steps[0])
     return None if asked.retry_after_s is None else "C28"
+
+
+def _bad_number(target: str) -> str | None:
+    """A limit of nothing, or an id that has become a number with a fraction."""
+    for name, value in parse_qsl(urlsplit(target).query):
+        if name.endswith("limit") and value == "0":
+            return "C18"
+        if name.endswith("id") and re.fullmatch(r"\d+\.\d+(e\+?\d+)?", value):
+            return "C34"
+    return None
 
 
 def out_of_order(evidence: Evidence, finding: Finding) -> str | None:

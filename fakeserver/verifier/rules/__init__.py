@@ -23,9 +23,9 @@ _ALL = (
     ILLEGAL_REQUEST,
     CRASHED,
     STUCK,
+    INVENTED,
     LOST,
     DUPLICATED,
-    INVENTED,
     ALTERED,
     OUT_OF_ORDER,
     LATE,
@@ -34,4 +34,5 @@ _ALL = (
 
 RULES: Mapping[str, Rule] = {rule.name: rule for rule in _ALL}
 """Every rule by its name. Findings are told in this order: what stops a client explains what it
-lost, and what it lost explains what it repeats; manners come last."""
+lost, and so does an id that was made up; what it lost explains what it repeats; manners come
+last."""
