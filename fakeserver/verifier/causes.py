@@ -158,13 +158,16 @@ def _saved_too_early(evidence: Evidence, served: list[int]) -> tuple[int, int, i
     that the event is done. Where anything was delivered between the two, the page was handed over
     first, as it should be; who then lacks the event has dropped it. More pages and saves may follow
     before the first delivery; who has begun to deliver and asks on is done with the page as well.
+    Nor where the event is served again, and dropped again, to a client that is seen to deliver a
+    page before it saves: that one drops it wherever it meets it.
     """
     for place in served:
         saved, delivers = None, False
         for later in range(place + 1, len(evidence.history)):
             step = evidence.history[later]
             if saved is not None and _is_stop(step):
-                return place, saved, later
+                drops = served[-1] > later and evidence.delivers_first
+                return None if drops else (place, saved, later)
             if isinstance(step, PollEnded) or (delivers and isinstance(step, Exchange)):
                 break
             if isinstance(step, Delivered):

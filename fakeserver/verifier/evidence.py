@@ -19,6 +19,7 @@ from fakeserver.history import (
     Killed,
     PollEnded,
     PollStarted,
+    Saved,
 )
 from fakeserver.log import EventLog
 from fakeserver.query import ID, RECORDED_AT, Condition, Query
@@ -102,6 +103,23 @@ class Evidence:
         for place in self.deliveries:
             first.setdefault(self.delivered(place).event_id, place)
         return first
+
+    @cached_property
+    def delivers_first(self) -> bool:
+        """Whether the client is seen to deliver a whole page, and only then to save."""
+        page: tuple[EventId, ...] = ()
+        delivered: set[EventId] = set()
+        for step in self.history:
+            if isinstance(step, Exchange):
+                page = step.event_ids
+                delivered.clear()
+            elif isinstance(step, Delivered):
+                delivered.add(step.event_id)
+            elif isinstance(step, Saved):
+                if page and delivered.issuperset(page):
+                    return True
+                page = ()
+        return False
 
     @cached_property
     def names(self) -> dict[EventId, str]:

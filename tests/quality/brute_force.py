@@ -307,23 +307,48 @@ def saved_before_delivered(case: Case, served: list[int]) -> bool:
             if isinstance(step, Delivered):
                 return False
             if isinstance(step, Saved):
-                return stopped_there(case, place)
+                stop = stop_after(case, place)
+                drops = stop is not None and served[-1] > stop and delivers_first(case)
+                return stop is not None and not drops
             if isinstance(step, PollEnded):
                 break
     return False
 
 
-def stopped_there(case: Case, saved: int) -> bool:
-    """Whether the client was killed, or raised, before it had delivered anything and asked on."""
+def stop_after(case: Case, saved: int) -> int | None:
+    """Where the client was killed, or raised, before it had delivered anything and asked on."""
     delivers = False
-    for step in case.history[saved:]:
+    for place, step in enumerate(case.history):
+        if place < saved:
+            continue
         if isinstance(step, Killed):
-            return True
+            return place
         if isinstance(step, PollEnded):
-            return step.ending == "raised"
+            return place if step.ending == "raised" else None
         if delivers and isinstance(step, Exchange):
-            return False
+            return None
         delivers = delivers or isinstance(step, Delivered)
+    return None
+
+
+def delivers_first(case: Case) -> bool:
+    """Whether some page was delivered whole before the client saved or asked on.
+
+    Who does so is no client that saves first.
+    """
+    for place, step in enumerate(case.history):
+        if not isinstance(step, Exchange) or not step.event_ids:
+            continue
+        rows: set[EventId] = set()
+        for later in case.history[place + 1 :]:
+            if isinstance(later, Exchange):
+                break
+            if isinstance(later, Saved):
+                if rows.issuperset(step.event_ids):
+                    return True
+                break
+            if isinstance(later, Delivered):
+                rows.add(later.event_id)
     return False
 
 
