@@ -250,11 +250,9 @@ def _failed(evidence: Evidence, event: LoggedEvent) -> str | None:
         return None
     if not is_failure(asked.exchange):
         return "C10"
-    if asked.exchange.fault == "token-expired":
-        return "C29"
     poll = evidence.polls[evidence.poll_of[asked.place] - 1]
     if ended_well(poll):
-        return "C26"
+        return "C29" if asked.exchange.fault == "token-expired" else "C26"
     return "C22" if _head_saved_too_soon(evidence, event, asked) else None
 
 
