@@ -50,7 +50,7 @@ def test_fake_server(pytester: pytest.Pytester):
             assert fake_server_factory(scenario=mine).scenario is mine
         """
     )
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=3)
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=3)
 
 
 def test_a_scenario_takes_nothing_beside_it(pytester: pytest.Pytester):
@@ -62,7 +62,7 @@ def test_a_scenario_takes_nothing_beside_it(pytester: pytest.Pytester):
             fake_server_factory(scenario=fakeserver.generate_scenario(), seed=7)
         """
     )
-    result = pytester.runpytest_inprocess()
+    result = pytester.runpytest_subprocess()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*UsageError: fake_server: a scenario is complete*no seed*"])
 
@@ -77,7 +77,7 @@ def test_right(verify_client):
     assert verdict.examples == 30
 """
     )
-    result = pytester.runpytest_inprocess("-s")
+    result = pytester.runpytest_subprocess("-s")
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*KEPT*")
     assert result.stderr.str() == ""
@@ -91,7 +91,7 @@ def test_wrong(verify_client):
     verify_client(wrong, dialect="haravan", seed=3)
 """
     )
-    result = pytester.runpytest_inprocess()
+    result = pytester.runpytest_subprocess()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
@@ -132,7 +132,7 @@ def test_again(verify_client):
     assert fakeserver.judge(world, run(world, wrong)).outcome == "broken"
 """
     )
-    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
 def test_a_verdict_that_proves_nothing_is_no_pass(pytester: pytest.Pytester):
@@ -142,7 +142,7 @@ def test_a_verdict_that_proves_nothing_is_no_pass(pytester: pytest.Pytester):
             verify_client(lambda feed: None, dialect="haravan", examples=1, only=["restart"])
         """
     )
-    pytester.runpytest_inprocess().assert_outcomes(failed=1)
+    pytester.runpytest_subprocess().assert_outcomes(failed=1)
 
 
 def test_bad_arguments_are_errors_of_the_test(pytester: pytest.Pytester):
@@ -152,7 +152,7 @@ def test_bad_arguments_are_errors_of_the_test(pytester: pytest.Pytester):
             verify_client(print, dialect="nowhere")
         """
     )
-    result = pytester.runpytest_inprocess()
+    result = pytester.runpytest_subprocess()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*ProfileError: no dialect is called 'nowhere'; known are *"])
 
@@ -172,7 +172,7 @@ def test_worlds(fake_server_factory, verify_client, seed):
     assert verify_client(right, dialect="haravan", seed=seed, examples=40).outcome == "kept"
 """
     )
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
 
 
 def test_on_several_workers(pytester: pytest.Pytester):
@@ -238,7 +238,7 @@ def test_it_is_there_once_the_package_is_installed_and_costs_no_other_import(
 
 
 def test_fixtures_tell_what_they_are(pytester: pytest.Pytester):
-    result = pytester.runpytest_inprocess("--fixtures")
+    result = pytester.runpytest_subprocess("--fixtures")
     result.stdout.fnmatch_lines(
         [
             "*fixtures defined from fakeserver.pytest_plugin*",
