@@ -6,16 +6,21 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from fakeserver.clock import clock_text, duration_text
-from fakeserver.history import AnyStep, Delivered, Exchange, Killed, PollEnded, Saved
+from fakeserver.clock import clock_text
+from fakeserver.history import Exchange
 from fakeserver.query import ID, RECORDED_AT, Query, value_of
 from fakeserver.scenario import LoggedEvent
 from fakeserver.verifier import proofs
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.failures import failure, is_failure, remark
 from fakeserver.verifier.impossible import is_out_of_reach
+from fakeserver.verifier.in_hand import explain_served
 from fakeserver.verifier.proofs import (
+    FAILURES_ALLOWED,
+    KILLS_ALLOWED,
     SHOWN_REQUESTS_MAX,
+    Loss,
+    birth,
     late_allowed,
     promised,
     ties_allowed,
@@ -36,20 +41,6 @@ CAUSES = {
 }
 """The causes of `LOST`, in words."""
 
-KILLS_ALLOWED = "A program can be killed between any two of its steps."
-FAILURES_ALLOWED = "Any request over a network can fail."
-
-
-class Loss(msgspec.Struct, frozen=True, kw_only=True):
-    """One lost event with its cause and proof."""
-
-    event: LoggedEvent
-    cause: str
-    steps: tuple[int, ...] = ()
-    why: tuple[str, ...] = ()
-    allowed: str | None = None
-    would: str | None = None
-
 
 class _Asked(msgspec.Struct):
     """The requests after an event was visible, by what they had to do with it."""
@@ -64,7 +55,7 @@ def explain_loss(evidence: Evidence, event: LoggedEvent) -> Loss:
     """Decide why `event` was never delivered, and prove it."""
     asked = _sort_requests(evidence, event)
     if asked.served:
-        return _served(evidence, event, asked.served)
+        return explain_served(evidence, event, asked.served)
     # Before the cut: a request that covers an event out of reach is cut by the server's cap alone.
     if is_out_of_reach(evidence, event):
         return Loss(event=event, cause="unobservable")
@@ -92,129 +83,6 @@ def _sort_requests(evidence: Evidence, event: LoggedEvent) -> _Asked:
     return asked
 
 
-def _birth(evidence: Evidence, event: LoggedEvent) -> str:
-    name = evidence.name(event.id)
-    if event.recorded_at is None:
-        since = clock_text(event.visible_at)
-        return f"{name} (id {event.id}) has no stamp and was visible from {since} on."
-    if event.late_by_ms:
-        return (
-            f"{name} (id {event.id}) was recorded at {clock_text(event.recorded_at)} and became "
-            f"visible at {clock_text(event.visible_at)}, {duration_text(event.late_by_ms)} later."
-        )
-    return (
-        f"{name} (id {event.id}) was recorded at {clock_text(event.recorded_at)} and visible at "
-        "once."
-    )
-
-
-def _served(evidence: Evidence, event: LoggedEvent, served: list[int]) -> Loss:
-    too_early = _saved_too_early(evidence, served)
-    if too_early is not None:
-        return _saved_before_delivered(evidence, event, served, too_early)
-    place = served[-1]
-    poll = evidence.poll_of[place]
-    name = evidence.name(event.id)
-    position = evidence.exchange(place).event_ids.index(event.id) + 1
-    count = len(evidence.exchange(place).event_ids)
-    times = "once" if len(served) == 1 else f"{len(served)} times"
-    killed = _killed_with_the_page(evidence, place)
-    what = (
-        "and the client was killed before it delivered it. No later answer held it."
-        if killed
-        else "and the client dropped it."
-    )
-    return Loss(
-        event=event,
-        cause="served-not-delivered",
-        steps=tuple(served),
-        why=(
-            _birth(evidence, event),
-            f"{name} was served {times}, the last time in poll {poll} as row {position} of "
-            f"{count}, {what}",
-        ),
-        allowed=KILLS_ALLOWED if killed else ties_allowed(evidence, event),
-        would="Start again from what was saved, and ask for everything that was not delivered yet."
-        if killed
-        else "Decide by its id whether an event was delivered already, not by its place in the "
-        "page or its stamp.",
-    )
-
-
-def _killed_with_the_page(evidence: Evidence, place: int) -> bool:
-    """Whether the client was killed after the answer at `place`, before it asked on or ended."""
-    for step in evidence.history[place + 1 :]:
-        if isinstance(step, Killed):
-            return True
-        if isinstance(step, (Exchange, PollEnded)):
-            return False
-    return False
-
-
-def _saved_too_early(evidence: Evidence, served: list[int]) -> tuple[int, int, int] | None:
-    """Return the places of a page, the save after it, and the stop before it was delivered.
-
-    Only the first save after a page with the event counts: from then on the checkpoint may say
-    that the event is done. Where anything was delivered between the two, the page was handed over
-    first, as it should be; who then lacks the event has dropped it. More pages and saves may follow
-    before the first delivery; who has begun to deliver and asks on is done with the page as well.
-    Nor where the event is served again, and dropped again, to a client that is seen to deliver a
-    page before it saves: that one drops it wherever it meets it.
-    """
-    for place in served:
-        saved, delivers = None, False
-        for later in range(place + 1, len(evidence.history)):
-            step = evidence.history[later]
-            if saved is not None and _is_stop(step):
-                drops = served[-1] > later and evidence.delivers_first
-                return None if drops else (place, saved, later)
-            if isinstance(step, PollEnded) or (delivers and isinstance(step, Exchange)):
-                break
-            if isinstance(step, Delivered):
-                if saved is None:
-                    return None
-                delivers = True
-            if saved is None and isinstance(step, Saved):
-                saved = later
-        if saved is not None:
-            return None
-    return None
-
-
-def _is_stop(step: AnyStep) -> bool:
-    """Whether the client was killed, or its poll raised: what it had in hand is gone."""
-    return isinstance(step, Killed) or (isinstance(step, PollEnded) and step.ending == "raised")
-
-
-def _saved_before_delivered(
-    evidence: Evidence, event: LoggedEvent, served: list[int], too_early: tuple[int, int, int]
-) -> Loss:
-    name, poll = evidence.name(event.id), evidence.poll_of[too_early[0]]
-    again = [place for place in served if place > too_early[2]]
-    is_killed = isinstance(evidence.history[too_early[2]], Killed)
-    stopped, then = ("was killed", "restarted client") if is_killed else ("raised", "next poll")
-    failed = any(is_failure(evidence.exchange(p)) for p in evidence.polls[poll - 1].exchanges)
-    return Loss(
-        event=event,
-        cause="saved-before-delivered",
-        steps=too_early,
-        why=(
-            _birth(evidence, event),
-            f"Poll {poll} received {name}, saved its checkpoint, and {stopped} before it "
-            "delivered.",
-            f"The {then} went on from that checkpoint, behind the event, and "
-            + (
-                f"dropped it when it was served again in poll {evidence.poll_of[again[0]]}."
-                if again
-                else "no later request covered it."
-            )
-            + (proofs.TWO_STEPS if evidence.promise.delivery == "exactly-once" else ""),
-        ),
-        allowed=KILLS_ALLOWED if is_killed else FAILURES_ALLOWED if failed else None,
-        would="Deliver first, then save; or do both in one step (feed.commit).",
-    )
-
-
 def _cut(evidence: Evidence, event: LoggedEvent, asked: _Asked) -> Loss:
     place = asked.cut[-1]
     exchange = evidence.exchange(place)
@@ -224,7 +92,7 @@ def _cut(evidence: Evidence, event: LoggedEvent, asked: _Asked) -> Loss:
     rows = len(exchange.event_ids)
     asked_for = evidence.words(query, exchange.at)
     why = [
-        _birth(evidence, event),
+        birth(evidence, event),
         f"The last request that covered it, in poll {poll}, asked for {asked_for}; "
         + (f"{_page_end(rows, query.limit)}, and {name} was not among them." if rows else "")
         + ("" if rows else f"no rows came back, for {_passed(evidence, event, query, exchange)}."),
@@ -238,7 +106,7 @@ def _cut(evidence: Evidence, event: LoggedEvent, asked: _Asked) -> Loss:
     later = [later for later in asked.missed if later > place]
     if rows or later:
         why.append(
-            _later_requests(evidence, later)
+            _later_requests(evidence, event, later)
             if later
             else "The client took that page for the last one and never asked again."
         )
@@ -251,6 +119,7 @@ def _cut(evidence: Evidence, event: LoggedEvent, asked: _Asked) -> Loss:
         if clamped
         else late_allowed(evidence, event) or ties_allowed(evidence, event),
         would=proofs.past_the_cap(evidence, exchange, query)
+        or _would_ask_from_the_last_stamp(evidence, event, exchange, later)
         or _would_go_on(evidence, event, rows=rows, clamped=clamped),
     )
 
@@ -268,10 +137,10 @@ def _failed(evidence: Evidence, event: LoggedEvent, asked: _Asked) -> Loss:
         cause="failed-not-retried",
         steps=(place,),
         why=(
-            _birth(evidence, event),
+            birth(evidence, event),
             f"The last request that covered it, in poll {evidence.poll_of[place]}, asked for "
             f"{asked_for}, {came}",
-            _later_requests(evidence, later)
+            _later_requests(evidence, event, later)
             if later
             else "The client sent no request for rows after that.",
         ),
@@ -303,6 +172,35 @@ def _instead_of_a_page(
     return came, late_allowed(evidence, event), _remedy(evidence, event)
 
 
+def _would_ask_from_the_last_stamp(
+    evidence: Evidence, event: LoggedEvent, exchange: Exchange, later: list[int]
+) -> str | None:
+    """Say what helps where a page ended within a group of equal stamps, and the next left it out.
+
+    A group that no page holds with a row to spare is not read so: there is nothing to say.
+    """
+    last = evidence.log.find(exchange.event_ids[-1]) if exchange.event_ids else None
+    after = evidence.meant(evidence.exchange(later[0])) if later else None
+    if last is None or after is None or last.recorded_at is None:
+        return None
+    failing = {(c.field, c.operator) for c in after.conditions if not c.holds(event)}
+    if last.recorded_at != event.recorded_at or not failing:
+        return None
+    if not failing <= {(RECORDED_AT, ">"), (RECORDED_AT, ">=")}:
+        return None
+    ties = len(evidence.by_stamp[event.recorded_at])
+    larger = ""
+    if after.limit is not None and after.limit <= ties:
+        cap = evidence.dialect.limit_max(evidence.settings)
+        if cap is not None and cap <= ties:
+            return None
+        larger = f", with a limit above the {ties} rows that share it"
+    return (
+        f"Ask from the last row's stamp on, itself included (>=){larger}, and drop by id what was "
+        "delivered already."
+    )
+
+
 def _would_go_on(evidence: Evidence, event: LoggedEvent, *, rows: int, clamped: bool) -> str | None:
     """Say what a client whose last page was cut should have done."""
     if not rows:  # it did go on until nothing came: the page was not the trouble
@@ -332,11 +230,12 @@ def _page_end(rows: int, limit: int | None) -> str:
 
 def _never_asked(evidence: Evidence, event: LoggedEvent, missed: list[int]) -> Loss:
     since = clock_text(event.visible_at)
-    why = [_birth(evidence, event)]
+    why = [birth(evidence, event)]
     if not missed:
         why.append(f"From {since} on, when it could be read, the client sent no request for rows.")
     else:
-        why.append(f"From {since} on, when it could be read, " + what_was_asked(evidence, missed))
+        asked = what_was_asked(evidence, event, missed)
+        why.append(f"From {since} on, when it could be read, {asked}")
         why += _filtered_out(evidence, event, missed)
     would = _remedy(evidence, event)
     allowed = late_allowed(evidence, event) or ties_allowed(evidence, event)
@@ -363,8 +262,8 @@ def _filtered_out(evidence: Evidence, event: LoggedEvent, places: Iterable[int])
         yield f"Its {field} is {value_of(event, field)}."
 
 
-def _later_requests(evidence: Evidence, places: list[int]) -> str:
-    return "After that " + what_was_asked(evidence, places)
+def _later_requests(evidence: Evidence, event: LoggedEvent, places: list[int]) -> str:
+    return "After that " + what_was_asked(evidence, event, places)
 
 
 def _remedy(evidence: Evidence, event: LoggedEvent) -> str | None:

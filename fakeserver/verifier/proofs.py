@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
 
 from fakeserver.clock import clock_text, duration_text
 from fakeserver.history import Exchange, Killed, Restarted, Saved
-from fakeserver.query import RECORDED_AT, Query
+from fakeserver.query import ID, RECORDED_AT, Query
 from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.failures import failure, is_failure
@@ -21,6 +22,38 @@ NAMES_MAX = 5
 
 
 TWO_STEPS = " Delivering and saving in two steps can't be exactly-once across a crash (I5)."
+
+
+KILLS_ALLOWED = "A program can be killed between any two of its steps."
+FAILURES_ALLOWED = "Any request over a network can fail."
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """One lost event with its cause and proof."""
+
+    event: LoggedEvent
+    cause: str
+    steps: tuple[int, ...] = ()
+    why: tuple[str, ...] = ()
+    allowed: str | None = None
+    would: str | None = None
+
+
+def birth(evidence: Evidence, event: LoggedEvent) -> str:
+    """Say when an event was recorded, and when it could be read."""
+    name = evidence.name(event.id)
+    if event.recorded_at is None:
+        since = clock_text(event.visible_at)
+        return f"{name} (id {event.id}) has no stamp and was visible from {since} on."
+    if event.late_by_ms:
+        return (
+            f"{name} (id {event.id}) was recorded at {clock_text(event.recorded_at)} and became "
+            f"visible at {clock_text(event.visible_at)}, {duration_text(event.late_by_ms)} later."
+        )
+    return (
+        f"{name} (id {event.id}) was recorded at {clock_text(event.recorded_at)} and visible at "
+        "once."
+    )
 
 
 def promised(evidence: Evidence, word: str, says: str) -> str:
@@ -52,14 +85,29 @@ def late_allowed(evidence: Evidence, event: LoggedEvent) -> str | None:
     return f"{says}: so it was asked for (--late-by-max), the document says less."
 
 
-def what_was_asked(evidence: Evidence, places: Iterable[int]) -> str:
-    """Say what the requests at `places` asked for, each different one once."""
+def what_was_asked(evidence: Evidence, event: LoggedEvent, places: list[int]) -> str:
+    """Say what the requests at `places` asked for, each different one once, without `event`."""
     words = _distinct_words(evidence, places)
     if len(words) == 1:
-        return f"every request asked for {words[0]}."
+        return f"every request asked for {words[0]}{_left_out(evidence, event, places)}."
     if len(words) <= SHOWN_REQUESTS_MAX:
         return f"the requests asked for {'; '.join(words)}. None of them covers it."
     return f"no request covered it: they asked for {words[0]}; then … {words[-1]}."
+
+
+def _left_out(evidence: Evidence, event: LoggedEvent, places: Iterable[int]) -> str:
+    """Say that the requests leave `event` out, and by which of its fields, where that shows."""
+    queries = [(place, evidence.meant(evidence.exchange(place))) for place in places]
+    place, query = next((place, query) for place, query in queries if query is not None)
+    failing = {c.field for c in query.conditions if not c.holds(event)}
+    if not failing:
+        return ""
+    why = {ID: f" (id {event.id})", RECORDED_AT: " (no stamp)"}
+    if event.recorded_at is not None:
+        stamp = clock_text(event.recorded_at, near=evidence.exchange(place).at)
+        why[RECORDED_AT] = f" ({stamp})"
+    field = next((field for field in (RECORDED_AT, ID) if field in failing), None)
+    return f", which leaves out {evidence.name(event.id)}{why.get(field or '', '')}"
 
 
 def _distinct_words(evidence: Evidence, places: Iterable[int]) -> list[str]:
@@ -84,14 +132,13 @@ def explain_repeat(evidence: Evidence, first: int, again: int) -> Proof:
     """Prove a repeat: when it was delivered, which request brought it again, and how it could."""
     event_id = evidence.delivered(first).event_id
     name = evidence.name(event_id)
-    polls = evidence.poll_of[first], evidence.poll_of[again]
-    again_in = f"delivered in poll {polls[0]} and again in poll {polls[1]}"
-    where = f"delivered twice in poll {polls[0]}" if polls[0] == polls[1] else again_in
-    why = [f"{name} (id {event_id}) was {where}."]
+    places = _deliveries_of(evidence, event_id, first)
+    why = [f"{name} (id {event_id}) was delivered {_how_often(evidence, places)}."]
     would = (
         "Drop, by id, what this poll has read already."
-        if polls[0] == polls[1]
-        else "Keep, with the checkpoint, the ids that the next request can bring again; drop those."
+        if len({evidence.poll_of[place] for place in places if place >= first}) == 1
+        else "Drop, by id, every row delivered before; keep with the checkpoint the ids that the "
+        "next request can bring again."
     )
     event = evidence.log.find(event_id)
     source = server_of(evidence, event_id, again)
@@ -103,7 +150,8 @@ def explain_repeat(evidence: Evidence, first: int, again: int) -> Proof:
     meant = evidence.meant(exchange)
     if meant is not None:
         asked = evidence.words(meant, exchange.at)
-        why.append(f"The second time it was row {row} of a request for {asked}.")
+        time = _ordinal(places.index(again) + 1)
+        why.append(f"The {time} time it was row {row} of a request for {asked}.")
     stop = _explain_stop(evidence, name, first, again)
     if stop is not None:
         return Proof(why=(*why, stop.why[0]), allowed=stop.allowed, would=stop.would)
@@ -118,8 +166,45 @@ def explain_repeat(evidence: Evidence, first: int, again: int) -> Proof:
     same = tied_with(evidence, event)
     if len(same) > 1 and query is not None and _starts_at(query, event):
         stamp = clock_text(event.recorded_at or 0)
-        why.append(f"{lines_of(same)} share the stamp {stamp}, and a page from there on has all.")
+        begins = {evidence.name(i) for i in exchange.event_ids[: len(same)]} == set(same)
+        so = "so every page from there on begins with them" if begins else "where that page began"
+        why.append(f"{lines_of(same)} share the stamp {stamp}, {so}.")
     return Proof(why=tuple(why), allowed=ties_allowed(evidence, event), would=would)
+
+
+def _deliveries_of(evidence: Evidence, event_id: EventId, first: int) -> list[int]:
+    """Return where the event was delivered: ever, or in a snapshot in the poll of `first`."""
+    places = [p for p in evidence.deliveries if evidence.delivered(p).event_id == event_id]
+    if evidence.promise.mode == "snapshot":
+        return [p for p in places if evidence.poll_of[p] == evidence.poll_of[first]]
+    return places
+
+
+def _how_often(evidence: Evidence, places: list[int]) -> str:
+    """Count deliveries by polls: ``3 times: twice in poll 1, and once in poll 2``."""
+    polls = Counter(evidence.poll_of[place] for place in places)
+    if len(polls) == 1:
+        return f"{_times(len(places))} in poll {next(iter(polls))}"
+    if len(places) == 2:
+        return "in poll {} and again in poll {}".format(*polls)
+    if len(polls) > NAMES_MAX:
+        return f"{len(places)} times, in {len(polls)} polls from poll {min(polls)} on"
+    said = []
+    for count in dict.fromkeys(polls.values()):
+        same = [number for number, other in polls.items() if other == count]
+        where = f"poll {same[0]}" if len(same) == 1 else f"each of polls {lines_of(same)}"
+        said.append(f"{_times(count)} in {where}")
+    return f"{len(places)} times: {', and '.join(said)}"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _ordinal(number: int) -> str:
+    ends = {1: "st", 2: "nd", 3: "rd"}
+    end = "th" if number % 100 in (11, 12, 13) else ends.get(number % 10, "th")
+    return {2: "second", 3: "third"}.get(number, f"{number}{end}")
 
 
 def _explain_stop(evidence: Evidence, name: str, first: int, again: int) -> Proof | None:
@@ -214,6 +299,11 @@ def explain_stuck(
         more = f" and {len(missing) - NAMES_MAX} more" if len(missing) > NAMES_MAX else ""
         why.append(f"It never reached {lines_of(missing[:NAMES_MAX])}{more}.")
     return Proof(why=tuple(why), allowed=allowed, would=would)
+
+
+def is_of_nothing(error: str) -> bool:
+    """Whether an exception, as text, is what taking a row of an empty page raises."""
+    return error.startswith("IndexError") or (error.startswith("ValueError") and "empty" in error)
 
 
 def past_the_cap(evidence: Evidence, exchange: Exchange, query: Query) -> str | None:

@@ -199,18 +199,26 @@ class _Trial:
     def _told(self, change: Change, less: Change | None) -> Tried:
         names = [field for field in NAMES if getattr(change, field)]
         said = [self._words(field, change) for field in names]
-        sentence = f"With {_listed(said)}, this world is kept"
+        sentence = f"With {_listed(said)}, the promise holds in this world"
         if less is not None and less.look_back_ms != change.look_back_ms:
             if less.look_back_ms:
-                sentence += f"; with {duration_text(less.look_back_ms)} it is not"
+                sentence += f"; with {duration_text(less.look_back_ms)} it does not"
         elif less is not None and less.limit_min is not None:
-            sentence += f"; with {less.limit_min} it is not"
+            sentence += f"; with {less.limit_min} it does not"
         return Tried(
             changes=tuple(NAMES[field] for field in names),
             amount_ms=change.look_back_ms or None,
             limit=change.limit_min,
-            sentence=f"{sentence}.",
+            sentence=f"{sentence}.{self._elsewhere(change)}",
         )
+
+    def _elsewhere(self, change: Change) -> str:
+        """Say that a look-back shorter than the lateness is too short for others (theorem T2)."""
+        late = self._evidence.late_by_ms_max
+        is_snapshot = self._evidence.promise.mode == "snapshot"
+        if is_snapshot or not 0 < change.look_back_ms < late:
+            return ""
+        return f" Other worlds may need all of {duration_text(late)}."
 
     def _words(self, field: str, change: Change) -> str:
         if field == "look_back_ms":

@@ -14,10 +14,9 @@ from typing import NamedTuple
 from fakeserver.clock import clock_text
 from fakeserver.history import Delivered, Slept
 from fakeserver.scenario import EventId, LoggedEvent
-from fakeserver.verifier.causes import Loss
 from fakeserver.verifier.evidence import Evidence, PollView
 from fakeserver.verifier.impossible import is_out_of_reach
-from fakeserver.verifier.proofs import promised
+from fakeserver.verifier.proofs import Loss, promised
 from fakeserver.verifier.verdict import lines_of
 
 WORDS_MAX = 3

@@ -38,6 +38,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "verifier.rules",
             "verifier.rules.*",
             "verifier.causes",
+            "verifier.in_hand",
             "verifier.proofs",
             "verifier.fault_classes",
             "verifier.diagnosis",

@@ -45,8 +45,8 @@ def test_a_poll_that_starts_further_back():
     found = tried(LATE, by_id)
     assert (found.changes, found.amount_ms) == (("look-back", "drop-repeats"), 1_000)
     assert found.sentence == (
-        "With the lower bound of each poll (since_id) 1 s earlier, and repeats dropped by id, this "
-        "world is kept."
+        "With the lower bound of each poll (since_id) 1 s earlier, and repeats dropped by id, the "
+        "promise holds in this world. Other worlds may need all of 1 min."
     )
 
 
@@ -79,8 +79,8 @@ def test_a_window_that_starts_further_back_does_so_on_each_of_its_pages():
     assert found.changes == ("look-back",)
     assert found.amount_ms == ms(120 - 15)
     assert found.sentence == (
-        "With the lower bound of each poll (created_at_min) 1 min 45 s earlier, this world is "
-        "kept; with 1 min 44 s it is not."
+        "With the lower bound of each poll (created_at_min) 1 min 45 s earlier, the promise "
+        "holds in this world; with 1 min 44 s it does not. Other worlds may need all of 5 min."
     )
 
 
@@ -90,7 +90,7 @@ def test_a_key_that_starts_further_back():
     assert found.changes == ("look-back", "drop-repeats")
     assert found.amount_ms == 1_000
     assert "(createdAt) 1 s earlier" in found.sentence
-    assert found.sentence.endswith("; with 999 ms it is not.")
+    assert found.sentence.endswith("; with 999 ms it does not. Other worlds may need all of 1 min.")
 
 
 def test_a_larger_limit_up_to_the_cap():
@@ -105,7 +105,8 @@ def test_a_larger_limit_up_to_the_cap():
     found = tried(world(rows), first_page)
     assert (found.changes, found.limit) == (("raise-limit",), 4)
     assert found.sentence == (
-        "With a limit of at least 4 in every request, this world is kept; with 3 it is not."
+        "With a limit of at least 4 in every request, the promise holds in this world; with 3 it "
+        "does not."
     )
     many = [event(number, number) for number in range(2, 10)]
     assert tried(world(many, limit_max=None), first_page).limit == 8
@@ -138,7 +139,7 @@ def test_repeats_that_are_dropped():
 
     found = tried(world([event(2, 1)]), forgetful)
     assert found.changes == ("drop-repeats",)
-    assert found.sentence == "With repeats dropped by id, this world is kept."
+    assert found.sentence == "With repeats dropped by id, the promise holds in this world."
 
 
 def test_a_failed_request_that_is_sent_again():

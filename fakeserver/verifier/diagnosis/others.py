@@ -11,7 +11,7 @@ from fakeserver.history import OVERRAN, Exchange, PollEnded
 from fakeserver.verifier.diagnosis.traces import is_full, is_page_of_ties, rows_asked
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.failures import is_failure
-from fakeserver.verifier.proofs import server_of
+from fakeserver.verifier.proofs import is_of_nothing, server_of
 from fakeserver.verifier.verdict import Finding
 
 BY_CODE = {"lost-plus": "C33", "no-token": "C29"}
@@ -51,8 +51,7 @@ def crashed(evidence: Evidence, finding: Finding) -> str | None:
         return None
     rows = [evidence.log.find(event_id) for event_id in asked[-1].exchange.event_ids]
     if not rows:
-        of_nothing = error.startswith("ValueError") and "empty" in error
-        return "C16" if error.startswith("IndexError") or of_nothing else None
+        return "C16" if is_of_nothing(error) else None
     is_null = any(row is not None and row.recorded_at is None for row in rows)
     return "C35" if is_null and error.startswith(("TypeError", "AttributeError")) else None
 

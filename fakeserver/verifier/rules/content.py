@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fakeserver.scenario import EventId
 from fakeserver.verifier.evidence import Evidence
-from fakeserver.verifier.rules.rule import SHOWN_EVENTS_MAX, Rule, events_text
+from fakeserver.verifier.rules.rule import SHOWN_EVENTS_MAX, Rule
 from fakeserver.verifier.verdict import Finding, lines_of
 
 
@@ -23,13 +24,20 @@ def invented(evidence: Evidence) -> Iterator[Finding]:
         rule="INVENTED",
         event_ids=ids,
         steps=tuple(places),
-        message=f"{events_text(len(ids))} delivered that the log never held",
-        why=(
-            f"Id {lines_of(map(repr, ids[:SHOWN_EVENTS_MAX]))} was delivered in poll "
-            f"{evidence.poll_of[places[0]]}; no event of the log has it.",
-        ),
+        message=f"id {ids[0]!r:.80} was delivered, and no event has it"
+        if len(ids) == 1
+        else f"{len(ids)} ids were delivered that no event has",
+        why=(_strange_ids(ids, evidence.poll_of[places[0]]),),
         would="Deliver events as they were served, with their own ids.",
     )
+
+
+def _strange_ids(ids: tuple[EventId, ...], poll: int) -> str:
+    if len(ids) == 1:
+        return f"Id {ids[0]!r} was delivered in poll {poll}; no event of the log has it."
+    shown = lines_of(map(repr, ids[:SHOWN_EVENTS_MAX]))
+    more = f" and {len(ids) - SHOWN_EVENTS_MAX} more" if len(ids) > SHOWN_EVENTS_MAX else ""
+    return f"Ids {shown}{more} were delivered from poll {poll} on; no event of the log has them."
 
 
 def altered(evidence: Evidence) -> Iterator[Finding]:

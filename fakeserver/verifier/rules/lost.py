@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fakeserver.verifier import causes, open_world, snapshot
 from fakeserver.verifier.evidence import Evidence
+from fakeserver.verifier.proofs import Loss
 from fakeserver.verifier.rules.rule import Rule
 from fakeserver.verifier.verdict import Finding
 
@@ -43,7 +44,7 @@ def lost(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def _losses(evidence: Evidence) -> Iterator[causes.Loss]:
+def _losses(evidence: Evidence) -> Iterator[Loss]:
     """Yield the losses of a client that promises each event once."""
     if evidence.scenario.is_open:
         missing = list(open_world.missing(evidence).owed)

@@ -8,9 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from fakeserver.clock import clock_text
-from fakeserver.scenario import LoggedEvent
+from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.verifier import snapshot
 from fakeserver.verifier.evidence import Evidence
+from fakeserver.verifier.proofs import Proof, server_of
 from fakeserver.verifier.rules.rule import Rule
 from fakeserver.verifier.verdict import Finding
 
@@ -56,6 +57,7 @@ def _finding(evidence: Evidence, places: tuple[int, int], ranks: tuple[Any, Any]
     first, second = (evidence.delivered(place).event_id for place in places)
     earlier, later = (_rank_text(order, rank) for rank in ranks)
     word = "recorded" if order == "recorded" else "with id"
+    proof = _proof(evidence, first, second, places[0])
     return Finding(
         rule="OUT_OF_ORDER",
         event_ids=(second, first),
@@ -64,12 +66,57 @@ def _finding(evidence: Evidence, places: tuple[int, int], ranks: tuple[Any, Any]
         why=(
             f"The promise is order={order}, but {evidence.name(second)}, {word} {later}, came "
             f"after {evidence.name(first)}, {word} {earlier}.",
+            *proof.why,
         ),
-        would="Read the whole log before anything is delivered, and sort it."
-        if evidence.promise.mode == "snapshot"
-        else "Hold events back until nothing earlier can still appear: deliver up to the start of "
+        would=proof.would,
+    )
+
+
+def _proof(evidence: Evidence, first: EventId, second: EventId, place: int) -> Proof:
+    """Say what the client knew of `second` when it delivered `first`, at `place`, before it."""
+    names = evidence.name(first), evidence.name(second)
+    poll = evidence.polls[evidence.poll_of[place] - 1]
+    pages = [evidence.exchange(p).event_ids for p in poll.exchanges if p < place]
+    page = next((p for p in reversed(pages) if first in p and second in p), None)
+    if page is not None:
+        rows = page.index(first) + 1, page.index(second) + 1
+        both = (f"{names[1]} in row {rows[1]}", f"{names[0]} in row {rows[0]}")
+        said = " and ".join(both if rows[1] < rows[0] else reversed(both))
+        return Proof(
+            why=(
+                f"Poll {poll.number} had both in one answer, {said}, and delivered {names[0]} "
+                "first.",
+            ),
+            would="Deliver the rows of an answer in their order: these came right."
+            if rows[1] < rows[0]
+            else "Sort what a poll has read before it delivers any of it.",
+        )
+    if any(second in p for p in pages):
+        return Proof(
+            why=(f"Poll {poll.number} was served {names[1]} before it delivered {names[0]}.",),
+            would="Sort what a poll has read before it delivers any of it.",
+        )
+    if evidence.promise.mode == "snapshot":
+        return Proof(why=(), would="Read the whole log before anything is delivered, and sort it.")
+    if _could_be_read(evidence, first, second, place):
+        return Proof(
+            why=(f"{names[1]} could be read before {names[0]} was delivered.",),
+            would="Read everything that can be read before anything is delivered, and sort it.",
+        )
+    return Proof(
+        why=(),
+        would="Hold events back until nothing earlier can still appear: deliver up to the start of "
         "the poll minus the promised lateness, sorted (theorem T3).",
     )
+
+
+def _could_be_read(evidence: Evidence, first: EventId, second: EventId, place: int) -> bool:
+    """Whether a request could bring `second` when the one was sent that brought `first`."""
+    event, source = evidence.log.find(second), server_of(evidence, first, place)
+    if event is None or source is None:
+        return False
+    exchange = evidence.exchange(source)
+    return exchange.as_of is None and event.visible_at <= exchange.at
 
 
 def _recorded_at(event: LoggedEvent) -> Any:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fakeserver.history import OVERRAN, PollEnded
+from fakeserver.history import OVERRAN, Exchange, PollEnded
 from fakeserver.verifier import proofs
-from fakeserver.verifier.evidence import Evidence
+from fakeserver.verifier.evidence import Evidence, PollView
+from fakeserver.verifier.failures import failure
 from fakeserver.verifier.rules.rule import Rule
-from fakeserver.verifier.verdict import Finding
+from fakeserver.verifier.verdict import Finding, lines_of
 
 
 def stuck(evidence: Evidence) -> Iterator[Finding]:
@@ -55,13 +56,49 @@ def crashed(evidence: Evidence) -> Iterator[Finding]:
                 rule="CRASHED",
                 steps=(place,),
                 message=f"poll {step.poll} raised {step.error}",
-                why=(
-                    f"Poll {step.poll} belongs to the calm: the server was healthy, and everything "
-                    "was visible.",
-                ),
-                would="Find the cause in the exception above; the replay shows it again.",
+                why=(f"{_answer_before(evidence, poll)}; {_in_the_calm(evidence, poll)}.",),
+                would=_where_to_look(evidence, poll, step.error or ""),
             )
             return
+
+
+def _answer_before(evidence: Evidence, poll: PollView) -> str:
+    """Say what the client had in hand when it raised."""
+    if not poll.exchanges:
+        return "It had sent no request"
+    exchange = evidence.exchange(poll.exchanges[-1])
+    if _is_empty_page(evidence, exchange):
+        return "The answer just before was an empty page"
+    if what := failure(exchange):
+        return f"The request just before failed: {what}"
+    if not exchange.event_ids:
+        is_whole = exchange.status == 200
+        return f"The answer just before {'held no rows' if is_whole else f'was {exchange.status}'}"
+    names = [evidence.name(event_id) for event_id in exchange.event_ids[: proofs.NAMES_MAX]]
+    more = len(exchange.event_ids) - len(names)
+    return f"The answer just before held {lines_of(names)}" + (f" and {more} more" if more else "")
+
+
+def _in_the_calm(evidence: Evidence, poll: PollView) -> str:
+    faults = [evidence.exchange(place).fault for place in poll.exchanges]
+    calm = "everything was visible" if any(faults) else "no fault was on"
+    return f"{calm} in poll {poll.number}"
+
+
+def _is_empty_page(evidence: Evidence, exchange: Exchange) -> bool:
+    query = evidence.query(exchange)
+    return query is not None and query.endpoint == "list" and not exchange.event_ids
+
+
+def _where_to_look(evidence: Evidence, poll: PollView, error: str) -> str:
+    """Return what helps against an empty page, else the place of the exception if it has one."""
+    last = evidence.exchange(poll.exchanges[-1]) if poll.exchanges else None
+    if last is not None and _is_empty_page(evidence, last) and proofs.is_of_nothing(error):
+        return "Check for an empty page before you take its last row."
+    place = error.rpartition(", at ")[2]
+    if place == error:
+        return "Find the cause in the exception above."
+    return f"Look at {place}: the client's own code was there last."
 
 
 STUCK = Rule(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from fakeserver.history import Exchange
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.rules.rule import Rule
 from fakeserver.verifier.verdict import Finding
@@ -15,6 +15,9 @@ given, and an event that is not visible yet, or the events of a resource that ha
 
 NOT_THE_CLIENTS = frozenset({"unknown-path", "no-token"})
 """Refusals that in an open world are no client's: browsers ask for icons, people try addresses."""
+
+
+_QUOTED = re.compile(r"""(?<!\w)'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 
 
 def illegal_request(evidence: Evidence) -> Iterator[Finding]:
@@ -31,19 +34,25 @@ def illegal_request(evidence: Evidence) -> Iterator[Finding]:
         code, _, says = exchange.problem.partition(": ")
         if code in BLAMELESS_CODES | open_to_all:
             continue
+        what, advice = _parted(says)
         yield Finding(
             rule="ILLEGAL_REQUEST",
             cause=code,
             steps=(place,),
             message=f"the API refuses what poll {evidence.poll_of[place]} asked: {code}",
-            why=(_request_line(exchange), f"{_sentence(says)}."),
-            would=_advice(says),
+            why=(_refused(evidence, place, what),),
+            would=f"{_sentence(advice)}{'' if advice.endswith('?') else '.'}"
+            if advice
+            else "Send what the sentence above expects.",
         )
         return
 
 
-def _request_line(exchange: Exchange) -> str:
-    return f"{exchange.method} {exchange.target} was answered {exchange.status}."
+def _refused(evidence: Evidence, place: int, what: str) -> str:
+    """Say which request of its poll was refused, and why; the timeline shows it whole."""
+    exchange, poll = evidence.exchange(place), evidence.polls[evidence.poll_of[place] - 1]
+    number = poll.exchanges.index(place) + 1
+    return f"Request {number} of poll {poll.number} was answered {exchange.status}: {what}."
 
 
 def _sentence(says: str) -> str:
@@ -52,12 +61,13 @@ def _sentence(says: str) -> str:
     return says if not first.isalpha() else f"{says[:1].upper()}{says[1:]}"
 
 
-def _advice(says: str) -> str:
-    """Return what a refusal advises behind its semicolon, or what always helps."""
-    advice = says.rpartition("; ")[2]
-    if advice == says:
-        return "Send what the sentence above expects."
-    return f"{_sentence(advice)}{'' if advice.endswith('?') else '.'}"
+def _parted(says: str) -> tuple[str, str]:
+    """Part a refusal from what it advises behind its last semicolon, "" where there is none.
+
+    A semicolon within quotes belongs to what the client sent.
+    """
+    at = _QUOTED.sub(lambda quoted: "_" * len(quoted[0]), says).rfind("; ")
+    return (says, "") if at < 0 else (says[:at], says[at + 2 :])
 
 
 ILLEGAL_REQUEST = Rule(
