@@ -16,7 +16,9 @@ from fakeserver import doors
 from fakeserver.app import FakeServer
 from fakeserver.dialects import DIALECTS
 from fakeserver.dialects.base import TOKEN
+from fakeserver.drawing.plan import HAZARD_ODDS
 from fakeserver.errors import HarnessError, UsageError
+from fakeserver.fault import FAULT_KINDS
 from fakeserver.generate import generate_scenario
 from fakeserver.history import Delivered, Exchange, Saved, to_lines
 from fakeserver.verifier.feed import Feed
@@ -99,7 +101,9 @@ def client_through(way: str) -> Callable[[Feed], None]:
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("seed", [1, 8, 9])
 def test_equal_histories_through_every_door(dialect, seed):
-    scenario = generate_scenario(dialect=dialect, seed=seed)
+    # What a fault is called differs from library to library: test_faults compares those.
+    hazards = HAZARD_ODDS.keys() - FAULT_KINDS.keys()
+    scenario = generate_scenario(dialect=dialect, seed=seed, hazards=hazards)
     histories = {way: to_lines(run(scenario, client_through(way))) for way in WAYS}
     first = histories[WAYS[0]]
     assert {way for way, history in histories.items() if history != first} == set()
