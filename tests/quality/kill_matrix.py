@@ -21,7 +21,7 @@ from fakeserver.verifier.hazards import possible
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.runner import doorkeeper, run
 
-from .classes import NOT_SHOWN
+from .classes import MARKED, NOT_SHOWN
 from .faulty import Faulty
 from .faulty_clients import FAULTY
 from .power import SEEDS, escapes, hunt, median_worlds
@@ -45,6 +45,12 @@ HEADS = {
     "zone-shift": "zone",
     "long-outage": "out",
     "backlog": "back",
+    "server-error": "5xx",
+    "rate-limited": "429",
+    "dropped-connection": "drop",
+    "truncated-body": "cut",
+    "slow-answer": "slow",
+    "token-expired": "401",
 }
 COLUMNS = {HEADS.get(hazard, hazard): hazard for hazard in HAZARD_ODDS}
 """The hazards that can be planted one by one, under the heads of the table."""
@@ -123,13 +129,38 @@ def dies(faulty: Faulty, hazards: frozenset[str]) -> bool:
     return False
 
 
+def rows_in(text: str) -> list[Row]:
+    """Return what a page says was measured. Raises `KeyError` for a client that it lacks."""
+    counts = {
+        found[1]: found.groups()[1:]
+        for found in re.finditer(
+            r"^\| \w+ \| `(\w+)`: .* \| ([\d.]+) \((\d+)\) \| (\d+), (\d+) \|$", text, re.MULTILINE
+        )
+    }
+    marks = {
+        found[1]: tuple(found[2].split(" | "))
+        for found in re.finditer(r"^\| \w+ \| `(\w+)` \| (.*) \|$", text, re.MULTILINE)
+    }
+    return [
+        Row(
+            name=name,
+            worlds=float(counts[name][0]),
+            worlds_max=int(counts[name][1]),
+            events=int(counts[name][2]),
+            polls=int(counts[name][3]),
+            cells=marks[name],
+        )
+        for name in (faulty.name for faulty in FAULTY)
+    ]
+
+
 def page(rows: Sequence[Row]) -> str:
     """Return the whole page for people."""
     return "\n".join((*_head(rows), *_clients(rows), *_matrix(rows), *_missing(), ""))
 
 
 def _head(rows: Sequence[Row]) -> Iterator[str]:
-    classes = {faulty.fault for faulty in FAULTY}
+    classes = {faulty.fault for faulty in FAULTY} & MARKED.keys()
     middle = median(row.worlds for row in rows)
     slowest = max(rows, key=lambda row: row.worlds)
     yield f"""\
@@ -143,7 +174,8 @@ after {slowest.worlds:g}. A search tries 200 by default. The clients are in `tes
 classes in [THEORY.md](THEORY.md). Written by `{COMMAND}`, compared by
 `tests/quality/test_kill_matrix.py`.
 
-{len(classes)} of the 40 classes are here; [the others](#what-is-not-here) are at the end.
+{len(classes)} of the {len(MARKED)} classes are here; [the others](#what-is-not-here) are at the
+end.
 """
 
 
