@@ -38,8 +38,9 @@ ALIKE = {
     "DedupByTransaction": {"C24"},
     "DropsFirstOfWindow": {"C24"},
     "IdsAsText": {"C24"},
-    # Killed with a page in its hands, it looks as if it had dropped the first row of it.
+    # Stopped with a page in their hands, they look as if they had dropped the first row of it.
     "DeliversBehindItsWalk": {"C02"},
+    "DeliversWhileItAsks": {"C02"},
     # Any error, that of an expired token as well.
     "TakesAnErrorForTheEnd": {"C29"},
 }
