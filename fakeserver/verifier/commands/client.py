@@ -131,6 +131,7 @@ class _Poll:
                     break
         finally:
             self._feed.catch_up = None
+        self._raise_failure()  # the thread that answers may have read the last lines
         if not (self._done and is_one_of_many):
             self._check_status(is_one_of_many=is_one_of_many)
 
