@@ -16,7 +16,7 @@ from fakeserver.dialects.base import Dialect, Settings
 from fakeserver.drawing.faults import planted_faults
 from fakeserver.drawing.moments import draw_lateness, draw_stamps, make_late
 from fakeserver.drawing.plan import draw_plan
-from fakeserver.drawing.polls import draw_kills_at_requests, draw_polls
+from fakeserver.drawing.polls import draw_instances, draw_kills_at_requests, draw_polls
 from fakeserver.errors import UsageError
 from fakeserver.oddities import made_odd, transient_faults
 from fakeserver.profile import Profile, SwitchValue
@@ -32,6 +32,7 @@ def generate_scenario(
     page_size: int | None = None,
     late_by_ms_max: int | None = None,
     hazards: Collection[str] | None = None,
+    instances: int = 1,
 ) -> Scenario:
     """Return the world number `example` of `seed`: the same one on every machine.
 
@@ -45,6 +46,7 @@ def generate_scenario(
         page_size=page_size,
         late_by_ms_max=late_by_ms_max,
         hazards=hazards,
+        instances=instances,
     )
     return msgspec.structs.replace(scenario, origin=f"seed {seed}, example {example}")
 
@@ -63,13 +65,14 @@ def draw_scenario(
     page_size: int | None = None,
     late_by_ms_max: int | None = None,
     hazards: Collection[str] | None = None,
+    instances: int = 1,
 ) -> Scenario:
     """Draw a world of `profile`.
 
     `page_size` pins the suggested page size (rows), `late_by_ms_max` the lateness that the server
     keeps (ms; default: what the profile documents), and `hazards` those that a world may have
-    (default: all; the others are kept out where the world decides). `random` may be anything with
-    the methods of `random.Random`, Hypothesis'
+    (default: all; the others are kept out where the world decides). `instances` of the client
+    take turns to poll. `random` may be anything with the methods of `random.Random`, Hypothesis'
     ``st.randoms()`` among them. Raises `UsageError` for an unknown hazard.
     """
     dialect = find_dialect(profile.dialect)
@@ -105,7 +108,7 @@ def draw_scenario(
         page_size=plan.page_size,
         late_by_ms_max=plan.late_by_ms_max,
         events=events,
-        polls=planted_faults(random, polls, calm_from, hazards),
+        polls=draw_instances(random, planted_faults(random, polls, calm_from, hazards), instances),
         calm_from=calm_from,
     )
 

@@ -29,9 +29,10 @@ class Step(
 
 
 class PollStarted(Step, frozen=True, kw_only=True, tag="poll-started"):
-    """The client was called for the `poll`-th time (from 1)."""
+    """The client was called for the `poll`-th time (from 1), as that `instance` of it."""
 
     poll: int
+    instance: int = 1
 
 
 class Exchange(Step, frozen=True, kw_only=True, tag="exchange"):

@@ -32,6 +32,8 @@ CALM_POLLS_MIN = 3
 PATIENCE_MS = 3_600_000
 """A drawn world has its last poll an hour after the one before, and keeps it when it is shrunk: who
 holds events back for up to an hour is slow, not wrong."""
+INSTANCES_MAX = 2
+"""What goes wrong with three that take turns over one checkpoint goes wrong with two."""
 DETAIL_LINES_MAX = 5
 """A contradiction is shown with its first few culprits; the rest is counted."""
 
@@ -85,9 +87,11 @@ class Poll(
 
     `restart` builds the client anew before it (after a crash that happens anyway). `faults` are
     armed when it starts, and over when the next poll is due, whether that has begun or not.
+    `instance` (from 1) is the one that polls, where several take turns over one checkpoint.
     """
 
     starts_at: Instant
+    instance: int = 1
     restart: bool = False
     crash: Crash | None = None
     faults: tuple[Fault, ...] = ()
@@ -257,6 +261,8 @@ def _bad_poll(number: int, poll: Poll, *, in_calm: bool) -> Iterator[str]:
         yield f"poll {number} belongs to the calm, so it can't have faults"
     if len(poll.faults) > FAULTS_MAX:
         yield f"expected at most {FAULTS_MAX} faults a poll, got {len(poll.faults)} in {number}"
+    if not 1 <= poll.instance <= INSTANCES_MAX:
+        yield f"the instance of poll {number} is 1 to {INSTANCES_MAX}, got {poll.instance}"
     if poll.crash is not None and poll.crash.nth < 1:
         yield f"the crash of poll {number} counts from 1, got nth={poll.crash.nth}"
 

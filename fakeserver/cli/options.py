@@ -11,6 +11,7 @@ import click
 from fakeserver.cli.terminal import Duration, HazardList, check_writable, span
 from fakeserver.dialects import DIALECTS
 from fakeserver.errors import UsageError
+from fakeserver.scenario import INSTANCES_MAX
 from fakeserver.verifier.clients import Client, load_client
 from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.commands.protocols import Protocol
@@ -55,6 +56,13 @@ def promise_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default="incremental",
             show_default=True,
             help="Each event once, or at every poll all that is visible at its start.",
+        ),
+        click.option(
+            "--instances",
+            type=click.IntRange(1, INSTANCES_MAX),
+            default=1,
+            show_default=True,
+            help="How many of the client may take turns over one checkpoint.",
         ),
         click.option(
             "--late-by-max",
@@ -116,6 +124,7 @@ def promise_of(options: dict[str, Any]) -> Promise:
         delivery=options["delivery"],
         order=options["order"],
         mode=options["mode"],
+        instances=options["instances"],
         late_by_ms_max=options["late_by_max"],
         delay_ms_max=options["delay_max"],
     )
@@ -207,6 +216,7 @@ def as_options(promise: Promise) -> list[str]:
         "--delivery": promise.delivery,
         "--order": promise.order,
         "--mode": promise.mode,
+        "--instances": None if promise.instances == 1 else str(promise.instances),
         "--late-by-max": span(promise.late_by_ms_max),
         "--delay-max": span(promise.delay_ms_max),
     }

@@ -58,6 +58,17 @@ def draw_kills_at_requests(random: Random, polls: tuple[Poll, ...]) -> tuple[Pol
     return tuple(changed)
 
 
+def draw_instances(random: Random, polls: tuple[Poll, ...], instances: int) -> tuple[Poll, ...]:
+    """Say which of so many instances polls when: any of them, and the first one first."""
+    if instances == 1:
+        return polls
+    turns = (1, *(random.randint(1, instances) for _ in polls[1:]))
+    return tuple(
+        msgspec.structs.replace(poll, instance=turn)
+        for poll, turn in zip(polls, turns, strict=True)
+    )
+
+
 def _draw_crashes(random: Random, plan: Plan) -> dict[int, Crash]:
     """Return at most one crash a poll of the storm, by the poll's place."""
     crashes: dict[int, Crash] = {}

@@ -29,10 +29,14 @@ from fakeserver.verifier.promise import Promise
 
 
 class PollView(msgspec.Struct, kw_only=True):
-    """One poll: its `number` from 1, when it started, the places of its exchanges, how it ended."""
+    """One poll: its `number` from 1, when it started, the places of its exchanges, how it ended.
+
+    `instance` is the one that polled (`Poll`).
+    """
 
     number: int
     started_at: Instant
+    instance: int = 1
     exchanges: list[int] = msgspec.field(default_factory=list)
     ended: PollEnded | None = None
 
@@ -66,7 +70,9 @@ class Evidence:
     def _index(self) -> None:
         for place, step in enumerate(self.history):
             if isinstance(step, PollStarted):
-                self.polls.append(PollView(number=step.poll, started_at=step.at))
+                self.polls.append(
+                    PollView(number=step.poll, started_at=step.at, instance=step.instance)
+                )
             self.poll_of.append(self.polls[-1].number if self.polls else 0)
             if isinstance(step, Exchange):
                 self.exchanges.append(place)

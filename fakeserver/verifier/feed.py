@@ -198,6 +198,11 @@ class Feed:
         if self._leave_address is not None:
             self._leave_address()
 
+    def read_again(self, checkpoint: bytes | None) -> None:
+        """Take over the `checkpoint` (JSON text) that another instance made durable."""
+        self._checkpoint = self._durable = checkpoint
+        self._is_saved = True
+
     def begin_poll(self, crash: Crash | None) -> None:
         """Start counting for this poll's `crash`."""
         self._crash = crash

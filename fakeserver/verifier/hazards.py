@@ -10,14 +10,14 @@ from itertools import pairwise
 
 from fakeserver.clock import HOUR_MS, INSTANT_MIN, as_datetime, at, zone
 from fakeserver.dialects.base import Dialect
-from fakeserver.history import Exchange, Killed, Restarted
+from fakeserver.history import Exchange
 from fakeserver.profile import Profile
 from fakeserver.query import Query
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.fault_hazards import FAULT_HAZARDS
 from fakeserver.verifier.hazard import Hazard, Possible, always
+from fakeserver.verifier.life_hazards import LIFE_HAZARDS
 
-AFTER_SAVE = ("after-save", "after-commit")
 KNOWN_EVENT_TYPES = ("TRANSACTION_STATUS_CHANGE",)
 
 WINTER, SUMMER = as_datetime(at("2026-01-05T00:00:00Z")), as_datetime(at("2026-07-01T00:00:00Z"))
@@ -159,23 +159,6 @@ def _ids_not_in_time_order(evidence: Evidence) -> bool:
         earlier[0] < later[0] and earlier[1] > later[1]  # type: ignore[operator]
         for earlier, later in pairwise(seen)
     )
-
-
-def _restart(evidence: Evidence) -> bool:
-    steps = evidence.history
-    return any(
-        isinstance(step, Restarted)
-        and not any(isinstance(before, Killed) for before in steps[max(0, place - 2) : place])
-        for place, step in enumerate(steps)
-    )
-
-
-def _crash_before_save(evidence: Evidence) -> bool:
-    return any(isinstance(s, Killed) and s.point not in AFTER_SAVE for s in evidence.history)
-
-
-def _crash_after_save(evidence: Evidence) -> bool:
-    return any(isinstance(s, Killed) and s.point in AFTER_SAVE for s in evidence.history)
 
 
 def _unknown_event_type(evidence: Evidence) -> bool:
@@ -334,27 +317,6 @@ _ALL = (
         exercised=_ids_not_in_time_order,
     ),
     Hazard(
-        name="restart",
-        about="The client was built anew between two polls and had its checkpoint only.",
-        source="fault class C25; bitwarden/splunk#189",
-        possible=always,
-        exercised=_restart,
-    ),
-    Hazard(
-        name="crash-before-save",
-        about="The client was killed while it asked or delivered, or just before it saved.",
-        source="fault class C25; elastic/logstash#1675",
-        possible=always,
-        exercised=_crash_before_save,
-    ),
-    Hazard(
-        name="crash-after-save",
-        about="The client was killed right after it had saved.",
-        source="fault class C24; proteanhq/protean#1262",
-        possible=always,
-        exercised=_crash_after_save,
-    ),
-    Hazard(
         name="zone-shift",
         about="The clocks of the shop changed between two polls.",
         source="fault class C32; beestat/app#190",
@@ -377,5 +339,7 @@ _ALL = (
     ),
 )
 
-HAZARDS: Mapping[str, Hazard] = {hazard.name: hazard for hazard in (*_ALL, *FAULT_HAZARDS)}
+HAZARDS: Mapping[str, Hazard] = {
+    hazard.name: hazard for hazard in (*_ALL, *LIFE_HAZARDS, *FAULT_HAZARDS)
+}
 """Every hazard that this version can put into a world, by name."""

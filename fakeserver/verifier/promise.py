@@ -8,6 +8,7 @@ import msgspec
 
 from fakeserver.clock import duration_text
 from fakeserver.errors import UsageError
+from fakeserver.scenario import INSTANCES_MAX
 from fakeserver.verifier.theory import order_and_delay
 
 Delivery = Literal["at-least-once", "effectively-once", "exactly-once"]
@@ -27,6 +28,7 @@ OF_MEMORY = frozenset(
         "restart",
         "crash-before-save",
         "crash-after-save",
+        "two-instances",
     }
 )
 """Hazards that trip a client by what it remembers from poll to poll."""
@@ -42,6 +44,7 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     | `late_by_ms_max` | lateness to stand, ms; None: what the profile documents |
     | `delay_ms_max` | an event that has been visible for so long (ms) when a poll begins is delivered by the end of that poll, and not slept on for longer; 0: whatever a poll can read; None: any delay |
     | `mode` | ``incremental``: every event once · ``snapshot``: each poll hands over everything visible at its start, once |
+    | `instances` | 1: it runs alone · 2: two of it may take turns over one checkpoint, one poll at a time |
 
     Raises `UsageError` for a value that does not exist, and for promises that exclude each other.
     """  # noqa: E501 - a table row is a line
@@ -51,6 +54,7 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     late_by_ms_max: int | None = None
     delay_ms_max: int | None = None
     mode: Mode = "incremental"
+    instances: int = 1
 
     def __post_init__(self) -> None:
         _check("delivery", self.delivery, ("at-least-once", "effectively-once", "exactly-once"))
@@ -58,6 +62,8 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         _check("mode", self.mode, ("incremental", "snapshot"))
         _check_span("late_by_ms_max", self.late_by_ms_max, LATE_BY_MS_LIMIT)
         _check_span("delay_ms_max", self.delay_ms_max, DELAY_MS_LIMIT)
+        if self.instances not in range(1, INSTANCES_MAX + 1):
+            raise UsageError(f"instances: expected 1 to {INSTANCES_MAX}, got {self.instances!r}")
         if self.mode == "snapshot" and self.delay_ms_max is not None:
             raise UsageError(
                 "delay_ms_max: a snapshot has no delay, for what is visible when a poll begins is "

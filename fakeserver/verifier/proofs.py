@@ -128,6 +128,12 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     would: str
 
 
+TAKE_TURNS = "Two instances may take turns over one checkpoint (--instances 2)."
+READ_AGAIN = (
+    "Read the checkpoint at the start of each poll, and go on from nothing that it does not hold."
+)
+
+
 def explain_repeat(evidence: Evidence, first: int, again: int) -> Proof:
     """Prove a repeat: when it was delivered, which request brought it again, and how it could."""
     event_id = evidence.delivered(first).event_id
@@ -155,6 +161,8 @@ def explain_repeat(evidence: Evidence, first: int, again: int) -> Proof:
     stop = _explain_stop(evidence, name, first, again)
     if stop is not None:
         return Proof(why=(*why, stop.why[0]), allowed=stop.allowed, would=stop.would)
+    if turns := _turns(evidence, first, again):
+        return Proof(why=(*why, turns), allowed=TAKE_TURNS, would=READ_AGAIN)
     origin = server_of(evidence, event_id, first)
     if origin == source:  # the client read both pages first, and delivered afterwards
         origin = server_of(evidence, event_id, source)
@@ -170,6 +178,19 @@ def explain_repeat(evidence: Evidence, first: int, again: int) -> Proof:
         so = "so every page from there on begins with them" if begins else "where that page began"
         why.append(f"{lines_of(same)} share the stamp {stamp}, {so}.")
     return Proof(why=tuple(why), allowed=ties_allowed(evidence, event), would=would)
+
+
+def _turns(evidence: Evidence, first: int, again: int) -> str:
+    """Say that one instance repeated what another one had delivered, if so."""
+    before, after = (evidence.polls[evidence.poll_of[place] - 1] for place in (first, again))
+    if before.instance == after.instance:
+        return ""
+    saved = any(isinstance(step, Saved) for step in evidence.history[first:again])
+    had = "had saved its checkpoint" if saved else "had saved nothing"
+    return (
+        f"Instance {before.instance} delivered it in poll {before.number} and {had} when instance "
+        f"{after.instance} delivered it in poll {after.number}."
+    )
 
 
 def _deliveries_of(evidence: Evidence, event_id: EventId, first: int) -> list[int]:

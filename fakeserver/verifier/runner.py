@@ -173,6 +173,8 @@ class _Run:
         self._traffic = self._changed_traffic()
         self._feed = self._new_feed(None)
         self._life = Life(client)
+        self._instance = 1
+        self._others: dict[int, tuple[Feed, Life]] = {}
         self._world.before_ask = self._before_request
         self._world.after_ask = lambda: self._feed.may_crash("after-request")
 
@@ -181,7 +183,8 @@ class _Run:
         try:
             while self._number < len(self._polls):
                 poll = self._polls[self._number]
-                if poll.restart and self._keeps_state and self._number > 0:
+                is_new = self._number == 0 or self._enter(poll.instance)
+                if poll.restart and self._keeps_state and not is_new:
                     self._restart()
                 self._start_poll(poll)
                 ending = self._call()
@@ -190,8 +193,9 @@ class _Run:
                 if ending == "killed":
                     self._restart()
         finally:
-            self._feed.stop(FeedClosed("the run is over"))  # whatever the client left running
-            self._life.close()
+            for feed, life in ((self._feed, self._life), *self._others.values()):
+                feed.stop(FeedClosed("the run is over"))  # whatever the client left running
+                life.close()
             self._keeper.settle()
             self._folders.close()
         return self._world.history
@@ -222,6 +226,21 @@ class _Run:
         """Return the folder that a client may keep its state in, made when first asked for."""
         return self._folders.enter_context(TemporaryDirectory(prefix="fakeserver-"))
 
+    def _enter(self, instance: int) -> bool:
+        """Let that instance of the client poll from now on; say whether it is a new one."""
+        if instance == self._instance:
+            return False
+        saved = self._feed.saved
+        self._others[self._instance] = self._feed, self._life
+        self._instance = instance
+        is_new = instance not in self._others
+        if is_new:
+            self._feed, self._life = self._new_feed(saved), Life(self._client, first=False)
+        else:
+            self._feed, self._life = self._others.pop(instance)
+            self._feed.read_again(saved)
+        return is_new
+
     def _restart(self) -> None:
         if isinstance(self._world.last_step, Restarted):
             return
@@ -239,7 +258,9 @@ class _Run:
         self._real_wait.start_poll()
         self._world.arm(poll.faults)
         self._feed.begin_poll(poll.crash)
-        self._world.record(PollStarted(at=self._world.now, poll=self._number))
+        self._world.record(
+            PollStarted(at=self._world.now, poll=self._number, instance=self._instance)
+        )
 
     def _end_poll(self, ending: PollEnding, error: str | None = None) -> None:
         if ending in ("returned", "slept"):
@@ -311,7 +332,7 @@ class _Run:
         A client that has returned from a poll has none: it is polite and sleeps between two pages,
         and may take as long as it likes. Of any other one nobody can know. So the next poll begins
         for it when that is due, or when it has long found nothing new; and after the last poll it
-        is only sent home when it has long found nothing new.
+        is only sent home when it has long found nothing new. It goes on as the instance that it is.
         """
         idle = self._pace.note_sleep(self._world.last_exchange)
         if self._pace.sleeps > SLEEPS_MAX:

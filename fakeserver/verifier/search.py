@@ -16,6 +16,7 @@ from fakeserver.profile import Profile
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.changes import Change
 from fakeserver.verifier.clients import Client, keeps_state
+from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import HAZARDS, possible
 from fakeserver.verifier.impossible import over_worlds
@@ -76,6 +77,7 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
         raise UsageError(f"profile {chosen.name!r} belongs to {chosen.dialect!r}, not {dialect!r}")
     promise = promise or Promise()
     check_promise(promise, chosen)
+    check_instances(promise, client)
     hazards = chosen_hazards(only, without, chosen, promise)
     with doorkeeper(poll_seconds_max=poll_seconds_max) as keeper:
         return _Search(
@@ -96,6 +98,15 @@ def check_promise(promise: Promise, profile: Profile) -> None:
         for switch, values in profile.allowed.items():
             for value in values:
                 promise.check_possible(dialect.late_by_ms_max({**usual, switch: value}))
+
+
+def check_instances(promise: Promise, client: Client) -> None:
+    """Raise `UsageError` for a client of which there can't be as many at once as promised."""
+    if promise.instances > 1 and isinstance(client, CommandClient) and client.keeps_state:
+        raise UsageError(
+            f"instances={promise.instances}: a persistent command is one process, and two instances"
+            " would be two; promise it without persistent, one process for each poll"
+        )
 
 
 def chosen_hazards(
@@ -194,6 +205,7 @@ class _Search:
             page_size=self._page_size,
             late_by_ms_max=self._promise.late_by_ms_max,
             hazards=self._hazards,
+            instances=self._promise.instances,
         )
 
     def _judge(self, scenario: Scenario, change: Change | None = None) -> Verdict:
@@ -304,6 +316,8 @@ class _Search:
             ruled_out.add("restart")
         if not self._saves:
             ruled_out |= {"crash-before-save", "crash-after-save"}
+        if self._promise.instances == 1:
+            ruled_out.add("two-instances")
         ruled_out |= self._promise.harmless
         ruled_out.add("order-flip")  # which orders are asked for is the client's choice alone
         return tuple(

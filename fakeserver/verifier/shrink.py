@@ -121,6 +121,7 @@ def _fewer_crashes(scenario: Scenario) -> Iterator[Scenario]:
     for number, poll in enumerate(scenario.polls):
         for simpler in (
             Poll(starts_at=poll.starts_at, faults=poll.faults),
+            msgspec.structs.replace(poll, instance=1),
             msgspec.structs.replace(poll, restart=False),
             msgspec.structs.replace(poll, crash=None),
         ):

@@ -37,6 +37,12 @@ PARTS = (
         says="events never came in another order than they were recorded: the promised order was "
         "not tried",
     ),
+    Part(
+        made=lambda promise, _late: promise.instances > 1,
+        hazards=("two-instances",),
+        says="two instances never took turns: what one makes of the other's checkpoint was not "
+        "tried",
+    ),
 )
 
 

@@ -18,6 +18,8 @@ LATE = Promise(late_by_ms_max=300_000)
 IN_ORDER = Promise(order="recorded", late_by_ms_max=0)
 IN_ORDER_LATE = Promise(order="recorded", late_by_ms_max=300_000)
 BY_ID = Promise(order="id", late_by_ms_max=0)
+TAKING_TURNS = Promise(late_by_ms_max=0, instances=2)
+"""Two instances poll in turns, and share one checkpoint."""
 EXACTLY_ONCE = Promise(delivery="exactly-once", late_by_ms_max=0)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from .faulty import EXACTLY_ONCE, LATE, PROMPT, Gallery
+from .faulty import EXACTLY_ONCE, LATE, PROMPT, TAKING_TURNS, Gallery
 from .faulty_haravan import ByWindow, read
 from .faulty_saleschannel import ByKey, LookBack
 
@@ -224,6 +224,44 @@ class KeepsSeenInMemory(ByWindow):
     def save(self, low: datetime | None) -> None:
         self.known |= self.seen
         self.feed.save({"low": low and low.isoformat(), "seen": {}})
+
+
+# Two instances that take turns over one checkpoint
+
+
+class _WithState:
+    """A feed whose checkpoint is the one that the client remembers."""
+
+    def __init__(self, feed: Any, checkpoint: Any) -> None:
+        self.feed, self.checkpoint = feed, checkpoint
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.feed, name)
+
+
+@SALESCHANNEL.shows("DUPLICATED", fault="C39", promise=TAKING_TURNS)
+class ReadsItsPlaceOnce(ByKey):
+    """C39. Reads the checkpoint when it starts and goes on from memory: what the other instance
+    has delivered since, it delivers again."""
+
+    def poll(self, feed: Any) -> None:
+        super().poll(_WithState(feed, getattr(self, "kept", feed.checkpoint)))
+
+    def remember(self, key: str) -> None:
+        super().remember(key)
+        self.kept = self.feed.feed.checkpoint
+
+
+@HARAVAN.shows("DUPLICATED", fault="C39", promise=TAKING_TURNS)
+class ReadsItsWindowOnce(ByWindow):
+    """C39. As `ReadsItsPlaceOnce`, for a window and the ids in it."""
+
+    def poll(self, feed: Any) -> None:
+        super().poll(_WithState(feed, getattr(self, "kept", feed.checkpoint)))
+
+    def save(self, low: datetime | None) -> None:
+        super().save(low)
+        self.kept = self.feed.feed.checkpoint
 
 
 COMMITTING = (

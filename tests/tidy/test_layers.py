@@ -46,6 +46,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "verifier.hazard",
             "verifier.hazards",
             "verifier.fault_hazards",
+            "verifier.life_hazards",
             "verifier.verdict",
             "verifier.judge",
             "verifier.untried",

@@ -153,6 +153,10 @@ CASES = {
         (haravan(1, polls=(poll(10, crash="after-save"), 120, 180, 240)), by_id),
         (haravan(1, polls=(poll(10, crash="after-deliver"), 120, 180, 240)), by_id),
     ),
+    "two-instances": (
+        (haravan(1, 100, polls=(10, poll(120, instance=2), 180, 240)), by_id),
+        (haravan(1, polls=(10, *(poll(at, instance=2) for at in (120, 180, 240)))), by_id),
+    ),
     "zone-shift": (
         (in_new_york("2026-03-08T06:00:00Z"), by_id),  # an hour before the clocks change
         (in_new_york("2026-03-08T07:00:00Z"), by_id),
@@ -312,6 +316,7 @@ ALWAYS = {
     "crash-after-save",
     "long-outage",
     "backlog",
+    "two-instances",
     *DRAWN,
 }
 POSSIBLE = {

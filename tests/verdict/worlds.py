@@ -78,12 +78,14 @@ def poll(
     crash: str | None = None,
     nth: int = 1,
     restart: bool = False,
+    instance: int = 1,
     faults: Iterable[Fault] = (),
 ) -> Poll:
     point: Any = crash
     return Poll(
         starts_at=ms(at),
         restart=restart,
+        instance=instance,
         crash=None if crash is None else Crash(point=point, nth=nth),
         faults=tuple(faults),
     )

@@ -19,6 +19,8 @@ def diagnose(evidence: Evidence, finding: Finding) -> str | None:  # noqa: PLR09
     source = None if event is None else _asked_at(evidence, server_of(evidence, event.id, again))
     if event is None or source is None or source.query is None:
         return None
+    if _instance(evidence, first) != _instance(evidence, again):
+        return "C39"
     stop = _stop_between(evidence, first, again)
     if stop is not None:
         saved = any(isinstance(step, Saved) for step in evidence.history[first:stop])
@@ -37,6 +39,10 @@ def diagnose(evidence: Evidence, finding: Finding) -> str | None:  # noqa: PLR09
     if starts_at(source.query, event):
         return "C02"
     return _of_a_later_poll(evidence, event.id, first, again)
+
+
+def _instance(evidence: Evidence, place: int) -> int:
+    return evidence.polls[evidence.poll_of[place] - 1].instance
 
 
 def _asked_at(evidence: Evidence, place: int | None) -> RowsAsked | None:

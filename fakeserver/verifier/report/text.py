@@ -87,6 +87,8 @@ def _promised(promise: Promise) -> Iterator[str]:
         yield f"delay up to {duration_text(promise.delay_ms_max)}"
     if promise.mode != "incremental":
         yield promise.mode
+    if promise.instances != 1:
+        yield f"{promise.instances} instances"
 
 
 def _worlds(verdict: Verdict) -> str:

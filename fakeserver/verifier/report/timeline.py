@@ -149,15 +149,17 @@ def _folded(quiet: list[tuple[PollView, list[_Entry]]]) -> Iterator[_Entry]:
 def _entries_of(evidence: Evidence, poll: PollView) -> Iterator[_Entry]:
     """One entry a request, with what the client did before the next one."""
     done = _requests_of(evidence, poll)
+    by = "" if poll.instance == 1 else f"instance {poll.instance}: "
     if not done:
-        yield _Entry(poll.started_at, f"poll {poll.number}", "sent no request")
+        yield _Entry(poll.started_at, f"poll {poll.number}", f"{by}sent no request")
         return
     groups = [list(group) for _, group in groupby(done, key=lambda pair: pair[1])]
     shown = 0
     for group in groups[:EXCHANGES_SHOWN_MAX]:
         at, text = group[0]
         again = f"   ({len(group)} times)" if len(group) > 1 else ""
-        yield _Entry(at, "" if shown else f"poll {poll.number}", text + again)
+        label, who = ("", "") if shown else (f"poll {poll.number}", by)
+        yield _Entry(at, label, who + text + again)
         shown += len(group)
     if shown < len(done):
         yield _Entry(done[-1][0], "", f"… and {len(done) - shown} more requests")
