@@ -13,7 +13,7 @@ import msgspec
 
 from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import Dialect, Settings
-from fakeserver.drawing.faults import planted_faults
+from fakeserver.drawing.faults import pages_of_news, planted_faults
 from fakeserver.drawing.moments import draw_lateness, draw_stamps, make_late
 from fakeserver.drawing.plan import draw_plan
 from fakeserver.drawing.polls import draw_instances, draw_kills_at_requests, draw_polls
@@ -99,6 +99,8 @@ def draw_scenario(
     polls, calm_from = draw_polls(random, plan, events)
     polls = transient_faults(random, settings, polls, calm_from)
     polls = draw_kills_at_requests(random, polls)
+    pages = pages_of_news(polls, events, plan.limit)
+    polls = planted_faults(random, polls, calm_from, hazards, pages)
     return Scenario(
         dialect=dialect.name,
         profile=profile.name,
@@ -108,7 +110,7 @@ def draw_scenario(
         page_size=plan.page_size,
         late_by_ms_max=plan.late_by_ms_max,
         events=events,
-        polls=draw_instances(random, planted_faults(random, polls, calm_from, hazards), instances),
+        polls=draw_instances(random, polls, instances),
         calm_from=calm_from,
     )
 

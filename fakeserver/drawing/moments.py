@@ -45,7 +45,7 @@ def _draw_count(random: Random, plan: Plan) -> int:
         count += plan.limit
     # A walk that goes on after a late event has appeared in it, and read a younger one, is longer.
     if plan.hazards >= {"append-during-walk", "late-visible"}:
-        count += plan.limit
+        count += 2 * plan.limit
     return max(0, min(count, EVENTS_DRAWN_MAX))
 
 
@@ -77,10 +77,12 @@ def _draw_moment_of_walk(random: Random, plan: Plan) -> Instant:
     """Draw an instant just before the busy poll, which makes its walk a long one, or during it."""
     if random.random() < 0.5:
         return plan.busy - random.randint(0, 20 * SECOND_MS)
-    moment = plan.busy + random.randint(1, random.choice(WALK_REQUESTS) * plan.request_ms)
-    moment += -moment % plan.stamp_ms
-    # Recorded now, or so long ago that it may have been hidden until now.
+    # Recorded now, or so long ago that it may have been hidden until now: early in the walk, which
+    # then has time to go on and read what is younger.
     hidden = "late-visible" in plan.hazards and random.random() < 0.3
+    requests = 1 if hidden else random.choice(WALK_REQUESTS)
+    moment = plan.busy + random.randint(1, requests * plan.request_ms)
+    moment += -moment % plan.stamp_ms
     return moment - plan.late_by_ms_max if hidden else moment
 
 

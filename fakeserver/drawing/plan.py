@@ -29,8 +29,8 @@ TIE_GROUP_MAX = 64
 WORLD_ODDS: Mapping[str, float] = {
     "tie-at-page-edge": 0.5,
     "tie-group-over-limit": 0.2,
-    "late-visible": 0.5,
-    "append-during-walk": 0.4,
+    "late-visible": 0.6,
+    "append-during-walk": 0.5,
     "clamped-limit": 0.06,
     "exact-multiple-of-limit": 0.3,
     "empty-log": 0.1,

@@ -161,20 +161,21 @@ def _fewer_or_plainer(faults: tuple[Fault, ...]) -> Iterator[tuple[Fault, ...]]:
                     yield (*faults[:place], plainer, *faults[place + 1 :])
 
 
-def _fewer_requests_before_faults(scenario: Scenario) -> Iterator[Scenario]:
-    """Drop a page of events, and let a fault behind it hit one request earlier."""
-    later = [fault.nth > 1 for poll in scenario.polls for fault in poll.faults]
-    if not any(later):
+def _fewer_requests_before_trouble(scenario: Scenario) -> Iterator[Scenario]:
+    """Drop a page of events, and let a fault or a kill behind it hit one request earlier."""
+    polls = tuple(map(_one_earlier, scenario.polls))
+    if polls == scenario.polls:
         return
-    polls = tuple(
-        _with_faults(
-            poll,
-            tuple(msgspec.structs.replace(f, nth=max(1, f.nth - 1)) for f in poll.faults),
-        )
-        for poll in scenario.polls
-    )
     for fewer in _without_blocks(scenario, _rows_of_a_page(scenario)):
         yield from _changed(scenario, events=fewer, polls=polls)
+
+
+def _one_earlier(poll: Poll) -> Poll:
+    faults = tuple(msgspec.structs.replace(f, nth=max(1, f.nth - 1)) for f in poll.faults)
+    crash = poll.crash
+    if crash is not None:
+        crash = msgspec.structs.replace(crash, nth=max(1, crash.nth - 1))
+    return msgspec.structs.replace(poll, faults=faults, crash=crash)
 
 
 def _fewer_settings(scenario: Scenario) -> Iterator[Scenario]:
@@ -342,7 +343,7 @@ PASSES: tuple[Pass, ...] = (
     _fewer_polls,
     _fewer_crashes,
     _fewer_faults,
-    _fewer_requests_before_faults,
+    _fewer_requests_before_trouble,
     _prompt_events,
     _fewer_settings,
     _smaller_pages,

@@ -119,10 +119,9 @@ class DroppedConnectionIsNoNews(TakesForTheEnd, FromStartToStart):
     errors = (requests.ConnectionError,)
 
 
-@HARAVAN.shows("LOST", "failed-not-retried", fault="C26", promise=PROMPT, median_max=40)
+@HARAVAN.shows("LOST", "failed-not-retried", fault="C26", promise=PROMPT)
 class HalfAPageIsTheEnd(TakesForTheEnd, FromPollToPoll):
-    """C26. Takes a body that was cut for an empty page. One world in eight has such a body, and it
-    must have been one with rows."""
+    """C26. Takes a body that was cut for an empty page."""
 
     errors = (ChunkedEncodingError,)
 
@@ -134,18 +133,16 @@ class HalfAPageIsNoNews(TakesForTheEnd, FromStartToStart):
     errors = (ChunkedEncodingError,)
 
 
-@HARAVAN.shows("LOST", "failed-not-retried", fault="C26", promise=PROMPT, median_max=40)
+@HARAVAN.shows("LOST", "failed-not-retried", fault="C26", promise=PROMPT)
 class SilenceIsTheEnd(TakesForTheEnd, Impatient):
-    """C26. Waits five seconds for a page, and takes silence for an empty one. One world in
-    eight has a slow answer, and it must be one with rows that nobody reads again."""
+    """C26. Waits five seconds for a page, and takes silence for an empty one."""
 
     errors = (requests.Timeout,)
 
 
-@SALESCHANNEL.shows("LOST", "failed-not-retried", fault="C29", promise=PROMPT, median_max=40)
+@SALESCHANNEL.shows("LOST", "failed-not-retried", fault="C29", promise=PROMPT)
 class ExpiredTokenIsTheEnd(TakesForTheEnd, FromStartToStart):
-    """C29. Takes a 401 in mid-walk for an empty page: what it may not read is not there.
-    One world in eight has a token that expires, and it must do so before a page that is full."""
+    """C29. Takes a 401 in mid-walk for an empty page: what it may not read is not there."""
 
     statuses = (401,)
 
@@ -210,8 +207,8 @@ class RetriesTheWholePoll(LookBack):
 
 @HARAVAN.shows("DUPLICATED", fault="C29", promise=LATE, median_max=40)
 class NewTokenNewWalk(ByDisjointPages):
-    """C29. With a new token it begins its walk again, and delivers the first pages again. One
-    world in eight has a token that expires, and it must do so in a walk of several pages."""
+    """C29. With a new token it begins its walk again, and delivers the first pages again.
+    The token must expire in a walk of several pages with news on the first."""
 
     def walk(self) -> Iterable[list[Event]]:
         try:

@@ -139,9 +139,12 @@ class SummerTimeAllYear(ByWindow):
         return f"{low.astimezone(UTC) - timedelta(hours=4):%Y-%m-%d %H:%M}"
 
 
-@shows("LOST", "never-asked", fault="C36", promise=LATE)
+@shows("LOST", "never-asked", fault="C36", promise=LATE, events_max=6)
 class ClockAsWindow(ByWindow):
-    """C36. Goes on from its own clock at the end of the walk, as if everything older were read."""
+    """C36. Goes on from its own clock at the end of the walk, as if everything older were read.
+
+    To the minute, the walk must end in another one than that of the loss, so it may need pages.
+    """
 
     look_back = timedelta(0)
 
@@ -158,10 +161,10 @@ class LastRowOfUnsortedPage(ByStamp):
 # Parameters of the next page
 
 
-@shows("LOST", "never-asked", fault="C30", promise=PROMPT)
+@shows("LOST", "never-asked", "failed-not-retried", fault="C30", promise=PROMPT)
 class DropsFilterAfterFirstPage(ByWindow):
     """C30. Asks for orders only, but sends the filter with the first page alone: of what it
-    delivers from then on, the first page had none."""
+    delivers from then on, the first page had none, nor is a page that failed asked for again."""
 
     def ask(self, **position: Any) -> list[Event]:
         if position["since_id"] == self.FIRST_ID:

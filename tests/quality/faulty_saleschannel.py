@@ -248,7 +248,7 @@ class AnchoredAtWalkEnd(LookBack):
         return self.feed.now()
 
 
-@shows("LOST", "never-asked", fault="C08", promise=LATE, events_max=8, median_max=40)
+@shows("LOST", "never-asked", fault="C08", promise=LATE, events_max=8)
 class AnchoredAtNewest(LookBack):
     """C08. Looks back from the newest createdAt seen, which a long walk carries beyond its start.
 
@@ -261,9 +261,10 @@ class AnchoredAtNewest(LookBack):
         return self.started if newest is None else datetime.fromisoformat(newest)
 
 
-@shows("LOST", "never-asked", fault="C08", promise=LATE)
+@shows("LOST", "never-asked", "failed-not-retried", fault="C08", promise=LATE)
 class FixedWindow(LookBack):
-    """C08. Reads the last ten minutes, whenever the last poll was: an outage leaves a hole."""
+    """C08. Reads the last ten minutes, whenever the last poll was: an outage leaves a hole, into
+    which what a failed request would have read falls as well."""
 
     def walk(self, key: str) -> None:
         super().walk(max(key, stamp(self.started - 2 * LATE_BY)))
