@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any
 
 import click
 import msgspec
@@ -17,13 +16,14 @@ from fakeserver.cli.options import (
     client_of,
     command_options,
     dialect_option,
-    json_option,
     margins_option,
     profile_option,
     promise_of,
     promise_options,
+    report_options,
     search_options,
 )
+from fakeserver.cli.reports import Reports
 from fakeserver.cli.serve import serve
 from fakeserver.cli.terminal import (
     Interrupt,
@@ -68,17 +68,16 @@ def cli() -> None:
 @search_options
 @margins_option
 @command_options
-@json_option
+@report_options
 @client_argument
-def verify(
-    client: str | None, json_file: str | None, seconds: float | None, **options: Any
-) -> None:
+def verify(client: str | None, seconds: float | None, **options: Any) -> None:
     """Run CLIENT in generated worlds until one breaks its promise.
 
     CLIENT is path.py:name or package.module:name, or a program in any language behind --. A
     broken world is shrunk and kept in .fakeserver/ as a scenario and its history. What the client
     prints goes to stderr.
     """
+    reports = Reports.of(options)
     interrupt = Interrupt()
     out = own_stdout()
     client, loaded = client_of(client, options)
@@ -112,39 +111,41 @@ def verify(
         verdict = keep(verdict, client)
     if options["margins"]:
         verdict = _measured(verdict, loaded, client, MarginsProgress(seconds, interrupt), options)
-    _finish(msgspec.structs.replace(verdict, client=client), json_file, out)
+    reports.finish(msgspec.structs.replace(verdict, client=client), out)
 
 
 @cli.command(cls=TakesClient)
 @promise_options
 @command_options
-@json_option
+@report_options
 @click.argument("scenario")
 @client_argument
-def replay(scenario: str, client: str | None, json_file: str | None, **options: Any) -> None:
+def replay(scenario: str, client: str | None, **options: Any) -> None:
     """Run one SCENARIO file again with CLIENT and judge it.
 
     CLIENT is path.py:name or package.module:name, or a program in any language behind --. What it
     prints goes to stderr.
     """
+    reports = Reports.of(options)
     Interrupt()
     loaded = Scenario.load(scenario)
     out = own_stdout()
     client, found = client_of(client, options)
     history = run(loaded, found)
     verdict = judge_history(loaded, history, promise_of(options))
-    _finish(msgspec.structs.replace(verdict, client=client), json_file, out)
+    reports.finish(msgspec.structs.replace(verdict, client=client), out)
 
 
 @cli.command()
 @promise_options
-@json_option
+@report_options
 @click.argument("scenario")
 @click.argument("history")
-def judge(scenario: str, history: str, json_file: str | None, **options: Any) -> None:
+def judge(scenario: str, history: str, **options: Any) -> None:
     """Judge a HISTORY of a SCENARIO, without the client."""
+    reports = Reports.of(options)
     verdict = judge_history(Scenario.load(scenario), load_history(history), promise_of(options))
-    _finish(verdict, json_file, sys.stdout)
+    reports.finish(verdict, sys.stdout)
 
 
 @cli.command()
@@ -223,19 +224,6 @@ def _measured(
     return msgspec.structs.replace(
         verdict, margins=tuple(keep_margin(margin, client) for margin in margins)
     )
-
-
-def _finish(verdict: Verdict, json_file: str | None, out: TextIO | None) -> NoReturn:
-    if json_file == "-":
-        write(verdict.to_json(), out)
-    else:
-        if json_file is not None:
-            try:
-                Path(json_file).write_bytes(verdict.to_json())
-            except OSError as error:
-                raise UsageError(f"can't write {json_file}: {error.strerror}") from error
-        print_report(verdict.text(width=width_of(out)), out)
-    raise SystemExit(verdict.exit_status)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -194,13 +194,36 @@ def client_of(name: str | None, options: dict[str, Any]) -> tuple[str, Client]:
     return shlex.join([*chosen, "--", *argv]), client
 
 
-json_option = click.option(
-    "--json",
-    "json_file",
-    type=click.Path(dir_okay=False, writable=True, allow_dash=True),
-    callback=check_writable,
-    help="Write the verdict as JSON; - is stdout.",
-)
+def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say in which forms the verdict is written, and where."""
+    files = (
+        ("json", "Write the verdict as JSON (contracts/verdict/verdict.schema.json); - is stdout."),
+        (
+            "junit",
+            "Write it as JUnit XML, for a CI server; - is stdout. Inconclusive is an error there.",
+        ),
+        (
+            "html",
+            "Write it as one page with a map of keys over time, to be opened in a browser; "
+            "- is stdout.",
+        ),
+    )
+    command = click.option(
+        "--map",
+        "with_map",
+        is_flag=True,
+        help="Draw the map of keys over time in the report, in plain characters.",
+    )(command)
+    for name, words in reversed(files):
+        command = click.option(
+            f"--{name}",
+            f"{name}_file",
+            type=click.Path(dir_okay=False, writable=True, allow_dash=True),
+            callback=check_writable,
+            help=words,
+        )(command)
+    return command
+
 
 margins_option = click.option(
     "--margins",

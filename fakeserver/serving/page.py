@@ -7,12 +7,11 @@ script that the page came with.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from importlib.resources import files
 
 import msgspec
+
+from fakeserver.verifier.report.policy import source_hash
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -44,8 +43,8 @@ def _policy(text: str) -> str:
     return "; ".join(
         (
             "default-src 'none'",
-            f"script-src {_hash('script', text)}",
-            f"style-src {_hash('style', text)}",
+            f"script-src {source_hash('script', text)}",
+            f"style-src {source_hash('style', text)}",
             "img-src data:",  # the empty icon; without one a browser asks the faked API for it
             "connect-src 'self'",
             "base-uri 'none'",
@@ -53,10 +52,3 @@ def _policy(text: str) -> str:
             "frame-ancestors 'none'",
         )
     )
-
-
-def _hash(tag: str, text: str) -> str:
-    """Return the source expression of the one element `tag`. Raises `ValueError` for another."""
-    (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
-    digest = hashlib.sha256(content.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"

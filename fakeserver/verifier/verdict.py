@@ -160,17 +160,32 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         """0 kept, 1 broken, 3 inconclusive."""
         return EXIT_STATUS[self.outcome]
 
-    def text(self, *, width: int = 100) -> str:
-        """The report for people, lines at most `width` characters where words allow."""
+    def text(self, *, width: int = 100, with_map: bool = False) -> str:
+        """The report for people, lines at most `width` characters where words allow.
+
+        `with_map` draws the coverage map of the world in plain characters.
+        """
         from fakeserver.verifier.report.text import verdict_text
 
-        return verdict_text(self, width=width)
+        return verdict_text(self, width=width, with_map=with_map)
 
     def to_json(self) -> bytes:
         """The report for programs: the JSON of ``--json``."""
         from fakeserver.verifier.report.as_json import verdict_json
 
         return verdict_json(self)
+
+    def to_junit(self) -> bytes:
+        """The report for a CI server: the XML of ``--junit``."""
+        from fakeserver.verifier.report.as_junit import verdict_junit
+
+        return verdict_junit(self)
+
+    def to_html(self) -> bytes:
+        """The report as one page with the coverage map: the HTML of ``--html``."""
+        from fakeserver.verifier.report.page.as_html import verdict_html
+
+        return verdict_html(self)
 
     def check(self) -> Verdict:
         """Return the verdict itself if it is ``kept``; raise `ContractBroken` with the report."""

@@ -37,6 +37,7 @@ KEYS = [
     "history",
     "replay",
     "impossible",
+    "format",
 ]
 """What `--json` writes, in this order: a promise to the scripts of others."""
 FINDING_KEYS = {"rule", "cause", "event_ids", "steps", "message"}

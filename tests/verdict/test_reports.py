@@ -184,7 +184,7 @@ def test_notes_are_told():
 
 KEYS = [
     *("outcome", "dialect", "profile", "promise", "seed", "examples", "findings", "notes"),
-    *("hazards", "requests", "scenario", "history", "replay", "impossible"),
+    *("hazards", "requests", "scenario", "history", "replay", "impossible", "format"),
 ]
 
 

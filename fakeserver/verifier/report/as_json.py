@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from fakeserver.verifier.verdict import Margin, Verdict
 
 
+FORMAT = 1
+"""Raised when a field goes or changes its meaning, in contracts/verdict/verdict.schema.json too."""
 TOKEN = base.TOKEN.encode()
 
 
 def verdict_json(verdict: Verdict) -> bytes:
     """Return the verdict as indented JSON; scenario and history are objects, or null.
 
+    Its form is ``contracts/verdict/verdict.schema.json``.
     Margins are there only where they were measured.
     """
     value: dict[str, Any] = {
@@ -43,6 +46,7 @@ def verdict_json(verdict: Verdict) -> bytes:
         "history": verdict.history,
         "replay": verdict.replay,
         "impossible": verdict.impossible,
+        "format": FORMAT,
     }
     if verdict.margins:
         value["margins"] = {margin.axis: _margin(margin) for margin in verdict.margins}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
 
-from fakeserver.clock import Instant, clock_text, duration_text
+from fakeserver.clock import Instant, clock_text, duration_text, to_text
 from fakeserver.history import (
     Delivered,
     Exchange,
@@ -23,7 +23,7 @@ from fakeserver.history import (
 from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.verifier.evidence import Evidence, PollView
 from fakeserver.verifier.failures import failure, remark
-from fakeserver.verifier.report.words import error_text, wrapped
+from fakeserver.verifier.report.words import error_text, laid_out
 
 if TYPE_CHECKING:
     from fakeserver.verifier.verdict import Finding
@@ -42,28 +42,39 @@ CHECKPOINT_CHARS_MAX = 40
 """The half of a longer one tells nothing: that it was saved does."""
 
 
-class _Entry(msgspec.Struct, frozen=True):
-    """One line of the timeline: when, a label such as ``poll 1``, and what happened."""
+class Entry(NamedTuple):
+    """One line of the timeline: when, a label such as ``poll 1``, and what happened, in parts."""
 
     at: Instant
     label: str
-    text: str
+    parts: tuple[str, ...]
 
 
 def timeline(evidence: Evidence, finding: Finding, width: int) -> Iterator[str]:
     """Yield the lines of a world: what was recorded, asked, answered, delivered and saved."""
-    entries = [*_event_entries(evidence, finding), *_poll_entries(evidence)]
-    entries.sort(key=lambda entry: entry.at)
-    first = entries[0].at if entries else 0
-    label_width = max((len(entry.label) for entry in entries), default=0)
+    found = entries(evidence, finding)
+    first = found[0].at if found else evidence.scenario.starts_at
+    label_width = max((len(entry.label) for entry in found), default=0)
     label_width += 2 if label_width else 0
-    for entry in entries:
-        when = clock_text(entry.at, near=first)
-        head = f"  {entry.label:<{label_width}}{when}  "
-        yield from wrapped(entry.text, width, head=head, indent=" " * len(head))
+    yield f"  {'':<{label_width}}{to_text(first)[:10]}, times in UTC"
+    for entry in found:
+        head = f"  {entry.label:<{label_width}}{clock_text(entry.at, near=first)}  "
+        yield from laid_out(entry.parts, width, head=head)
 
 
-def _event_entries(evidence: Evidence, finding: Finding) -> Iterator[_Entry]:
+def entries(evidence: Evidence, finding: Finding | None) -> list[Entry]:
+    """Return what happened, in order; of a large log what `finding` is about, the rest in runs."""
+    found = [*_event_entries(evidence, finding), *_poll_entries(evidence)]
+    if not evidence.scenario.events:
+        found.insert(0, _entry(evidence.scenario.starts_at, "", "the log is empty, and stays so"))
+    return sorted(found, key=lambda entry: entry.at)
+
+
+def _entry(at: Instant, label: str, *parts: str) -> Entry:
+    return Entry(at, label, parts)
+
+
+def _event_entries(evidence: Evidence, finding: Finding | None) -> Iterator[Entry]:
     """Show each event of a small world; of a large one those that matter, and the rest in runs."""
     told = _told(evidence, finding)
     for is_told, run in groupby(evidence.scenario.events, key=lambda event: event.id in told):
@@ -76,14 +87,16 @@ def _event_entries(evidence: Evidence, finding: Finding) -> Iterator[_Entry]:
         hidden = sum(event.late_by_ms > 0 for event in events)
         until = clock_text(max(_shown_at(event) for event in events))
         seen = f", {hidden} of them hidden for a while" if hidden else " and visible"
-        yield _Entry(_shown_at(events[0]), "", f"{first} to {last} recorded{seen}, until {until}")
+        yield _entry(_shown_at(events[0]), "", f"{first} to {last} recorded{seen}, until {until}")
 
 
-def _told(evidence: Evidence, finding: Finding) -> set[EventId]:
+def _told(evidence: Evidence, finding: Finding | None) -> set[EventId]:
     """Choose the events worth a line: all of a few, else those of the finding and their like."""
     ids = [event.id for event in evidence.scenario.events]
     if len(ids) <= EVENTS_SHOWN_MAX:
         return set(ids)
+    if finding is None:
+        return set()
     named = list(finding.event_ids[:FOLDED_EVENTS_MIN])
     for place in finding.steps:
         step = evidence.history[place]
@@ -102,17 +115,17 @@ def _shown_at(event: LoggedEvent) -> Instant:
     return event.visible_at if event.recorded_at is None else event.recorded_at
 
 
-def _entries_of_event(evidence: Evidence, event: LoggedEvent) -> Iterator[_Entry]:
+def _entries_of_event(evidence: Evidence, event: LoggedEvent) -> Iterator[Entry]:
     name = evidence.name(event.id)
     if event.recorded_at is None or event.recorded_at > event.visible_at:
         stamp = "no stamp" if event.recorded_at is None else clock_text(event.recorded_at)
-        yield _Entry(event.visible_at, "", f"{name} visible, stamped {stamp}")
+        yield _entry(event.visible_at, "", f"{name} visible, stamped {stamp}")
     elif event.late_by_ms:
         hidden = duration_text(event.late_by_ms)
-        yield _Entry(event.recorded_at, "", f"{_recorded(name, event)}, hidden for {hidden}")
-        yield _Entry(event.visible_at, "", f"{name} visible")
+        yield _entry(event.recorded_at, "", f"{_recorded(name, event)}, hidden for {hidden}")
+        yield _entry(event.visible_at, "", f"{name} visible")
     else:
-        yield _Entry(event.recorded_at, "", f"{_recorded(name, event)} and visible")
+        yield _entry(event.recorded_at, "", f"{_recorded(name, event)} and visible")
 
 
 def _recorded(name: str, event: LoggedEvent) -> str:
@@ -120,52 +133,52 @@ def _recorded(name: str, event: LoggedEvent) -> str:
     return f"{name} (id {event.id}) recorded" if isinstance(event.id, int) else f"{name} recorded"
 
 
-def _poll_entries(evidence: Evidence) -> Iterator[_Entry]:
-    quiet: list[tuple[PollView, list[_Entry]]] = []
+def _poll_entries(evidence: Evidence) -> Iterator[Entry]:
+    quiet: list[tuple[PollView, list[Entry]]] = []
     for poll in evidence.polls:
-        entries = list(_entries_of(evidence, poll))
-        if quiet and [e.text for e in entries] == [e.text for e in quiet[0][1]]:
-            quiet.append((poll, entries))
+        found = list(_entries_of(evidence, poll))
+        if quiet and [e.parts for e in found] == [e.parts for e in quiet[0][1]]:
+            quiet.append((poll, found))
             continue
         yield from _folded(quiet)
-        quiet = [(poll, entries)]
+        quiet = [(poll, found)]
     yield from _folded(quiet)
 
 
-def _folded(quiet: list[tuple[PollView, list[_Entry]]]) -> Iterator[_Entry]:
+def _folded(quiet: list[tuple[PollView, list[Entry]]]) -> Iterator[Entry]:
     """Show polls that went alike once, and say how often."""
     if not quiet:
         return
     yield from quiet[0][1]
     if len(quiet) == 2:
         poll = quiet[1][0]
-        yield _Entry(poll.started_at, f"poll {poll.number}", "the same")
+        yield _entry(poll.started_at, f"poll {poll.number}", "the same")
     elif len(quiet) > 2:
         first, last = quiet[1][0], quiet[-1][0]
         label = f"poll {first.number}-{last.number}"
-        yield _Entry(first.started_at, label, f"the same, until {clock_text(last.started_at)}")
+        yield _entry(first.started_at, label, f"the same, until {clock_text(last.started_at)}")
 
 
-def _entries_of(evidence: Evidence, poll: PollView) -> Iterator[_Entry]:
+def _entries_of(evidence: Evidence, poll: PollView) -> Iterator[Entry]:
     """One entry a request, with what the client did before the next one."""
     done = _requests_of(evidence, poll)
     by = "" if poll.instance == 1 else f"instance {poll.instance}: "
     if not done:
-        yield _Entry(poll.started_at, f"poll {poll.number}", f"{by}sent no request")
+        yield _entry(poll.started_at, f"poll {poll.number}", f"{by}sent no request")
         return
     groups = [list(group) for _, group in groupby(done, key=lambda pair: pair[1])]
     shown = 0
     for group in groups[:EXCHANGES_SHOWN_MAX]:
-        at, text = group[0]
-        again = f"   ({len(group)} times)" if len(group) > 1 else ""
+        at, (first, *rest) = group[0]
+        again = f"{len(group)} times " if len(group) > 1 else ""
         label, who = ("", "") if shown else (f"poll {poll.number}", by)
-        yield _Entry(at, label, who + text + again)
+        yield _entry(at, label, f"{who}{again}{first}", *rest)
         shown += len(group)
     if shown < len(done):
-        yield _Entry(done[-1][0], "", f"… and {len(done) - shown} more requests")
+        yield _entry(done[-1][0], "", f"… and {len(done) - shown} more requests")
 
 
-def _requests_of(evidence: Evidence, poll: PollView) -> list[tuple[Instant, str]]:
+def _requests_of(evidence: Evidence, poll: PollView) -> list[tuple[Instant, list[str]]]:
     """Say for each request of a poll when it was sent, what came back, and what was done then."""
     said: list[tuple[Instant, list[str]]] = []
     delivered: list[str] = []
@@ -187,12 +200,12 @@ def _requests_of(evidence: Evidence, poll: PollView) -> list[tuple[Instant, str]
             add(step.at, f"delivered {_some(delivered)}")
             delivered = []
         if isinstance(step, Exchange):
-            said.append((step.at, [_exchange_text(evidence, step)]))
+            said.append((step.at, [*_exchange_parts(evidence, step)]))
             if _comes_to_nothing(evidence, step, known, left):
                 add(step.at, "delivered none")
         elif text := _said(step):
             add(step.at, text)
-    return [(at, "   ".join(texts)) for at, texts in said]
+    return said
 
 
 def _known_before(evidence: Evidence, poll: PollView) -> set[EventId]:
@@ -233,7 +246,7 @@ def _said(step: object) -> str:  # noqa: PLR0911 - one return a kind of step
     return ""
 
 
-def _exchange_text(evidence: Evidence, exchange: Exchange) -> str:
+def _exchange_parts(evidence: Evidence, exchange: Exchange) -> tuple[str, str]:
     rows = [evidence.name(event_id) for event_id in exchange.event_ids]
     query = evidence.meant(exchange)
     is_page = query is not None and query.endpoint == "list"
@@ -247,7 +260,7 @@ def _exchange_text(evidence: Evidence, exchange: Exchange) -> str:
     if len(target) > LITERAL_TARGET_MAX and query is not None:
         limit = "" if query.limit_asked is None else f", limit {query.limit_asked}"
         target = f"{evidence.words(query, exchange.at)}{limit}"
-    return f"{exchange.method} {target}   → {result}"
+    return f"{exchange.method} {target}", f"→ {result}"
 
 
 def _some(names: list[str]) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fakeserver.dialects.base import TOKEN
 
 ERROR_CHARS_MAX = 120
 """An exception's text may hold a whole URL; what it is, and where it was raised, is enough."""
+
+ID_CHARS_MAX = 24
+"""An id may be anything a client makes up; so much of it tells it from others."""
 
 
 def plain(text: str) -> str:
@@ -17,13 +20,24 @@ def plain(text: str) -> str:
 
     Ids, errors and checkpoints are a client's own and may hold anything.
     """
-    text = text.replace(TOKEN, "<token>")
+    text = without_token(text)
     if text.isprintable():
         return text
     return "".join(
         char if char.isprintable() else " " if char in "\n\r\t" else repr(char)[1:-1]
         for char in text
     )
+
+
+def without_token(text: str) -> str:
+    """Return `text` with the fake's token blotted out."""
+    return text.replace(TOKEN, "<token>")
+
+
+def short(text: str) -> str:
+    """Return an id as `plain` shows it, cut where it is long."""
+    text = plain(text)  # before it is cut: half a token is still one
+    return text if len(text) <= ID_CHARS_MAX else f"{text[: ID_CHARS_MAX - 1]}…"
 
 
 def error_text(text: str) -> str:
@@ -49,3 +63,22 @@ def wrapped(text: str, width: int, *, head: str, indent: str) -> Iterator[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def laid_out(parts: Iterable[str], width: int, *, head: str) -> Iterator[str]:
+    """Yield lines that hold whole parts, three spaces apart; one that is too long is wrapped.
+
+    So a part never goes on in the line of another, and needs no sign between the two.
+    """
+    indent, line, is_open = " " * len(head), "", False
+    for part in map(plain, parts):
+        if is_open and len(line) + 3 + len(part) <= width:
+            line += f"   {part}"
+            continue
+        if line:
+            yield line
+        first = indent if line else head
+        *full, line = wrapped(part, width, head=first, indent=f"{indent}  ")
+        yield from full
+        is_open = not full
+    yield line

@@ -1,0 +1,1 @@
+"""A verdict as one page of HTML that needs nothing else."""

@@ -1,0 +1,169 @@
+"""What a report says beside the timeline, in its order: the same for a terminal and for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from fakeserver.clock import duration_text
+from fakeserver.history import PollEnded
+from fakeserver.scenario import Scenario
+from fakeserver.verifier.evidence import Evidence
+from fakeserver.verifier.fault_classes import FAULT_CLASSES
+from fakeserver.verifier.hazards import exercised
+from fakeserver.verifier.report.margins import labelled_margins
+from fakeserver.verifier.report.words import error_text, plain
+
+if TYPE_CHECKING:
+    from fakeserver.verifier.promise import Promise
+    from fakeserver.verifier.verdict import Finding, Verdict
+
+EVENTS_NAMED_MAX = 3
+"""A headline names the events that it is about where they are so few."""
+
+
+class Section(NamedTuple):
+    """A paragraph with its label; what `is_code` is to be typed, and stands on one line."""
+
+    label: str
+    text: str
+    is_code: bool = False
+
+
+def headline(verdict: Verdict) -> tuple[str, str]:
+    """Return the outcome in one word, and what there is to say of it."""
+    if verdict.findings:
+        finding = verdict.findings[0]
+        return "BROKEN", plain(f"{finding.rule}  {_message(finding)}{_named(verdict, finding)}")
+    if verdict.outcome == "kept":
+        return "KEPT", f"the promise held in {_worlds(verdict)}"
+    if verdict.exercised and verdict.examples:
+        return "INCONCLUSIVE", f"not all was tried; the promise held in {_worlds(verdict)} so far"
+    return "INCONCLUSIVE", "nothing was proved"
+
+
+def about(verdict: Verdict) -> Iterator[str]:
+    """Yield what was tried: the API, the promise, the seed, the world."""
+    yield verdict.dialect
+    yield f"profile {verdict.profile}"
+    yield from _promised(verdict.promise)
+    if verdict.seed is not None:
+        yield f"seed {verdict.seed}"
+    if verdict.found_at is not None:
+        yield f"example {verdict.found_at}"
+    if verdict.shrunk_from is not None and verdict.shrunk_from > _events_in(verdict):
+        events = "event" if verdict.shrunk_from == 1 else "events"
+        yield f"shrunk from {verdict.shrunk_from} {events}"
+
+
+def sections(verdict: Verdict) -> Iterator[Section]:
+    """Yield the paragraphs: why, what helps, what was in the world, how to see it again."""
+    if verdict.findings and verdict.scenario is not None:
+        evidence = Evidence(verdict.scenario, verdict.history, verdict.promise)
+        yield from _explanation(verdict)
+        yield from _said("Switches", _switches(verdict.scenario))
+        yield from _others(evidence, verdict.findings)
+        yield Section("Hazards", f"in this world: {', '.join(exercised(evidence)) or 'none'}.")
+    else:
+        yield Section("Hazards", _hazards(verdict))
+    if verdict.notes:
+        yield Section("Notes", "; ".join(verdict.notes) + ".")
+    for label, sentence in labelled_margins(verdict.margins):
+        yield Section(label, sentence)
+    for command in (verdict.replay, *(margin.replay for margin in verdict.margins)):
+        if command:
+            yield Section("Replay", command, is_code=True)
+
+
+def _said(label: str, text: str | None) -> Iterator[Section]:
+    if text:
+        yield Section(label, text)
+
+
+def _named(verdict: Verdict, finding: Finding) -> str:
+    """Name the events of a finding that only counts them."""
+    counts = finding.rule in ("LOST", "DUPLICATED", "LATE")
+    if not counts or not 0 < len(finding.event_ids) <= EVENTS_NAMED_MAX or not verdict.scenario:
+        return ""
+    names = {event.id: f"e{number}" for number, event in enumerate(verdict.scenario.events, 1)}
+    return f": {', '.join(names.get(i, repr(i)) for i in finding.event_ids)}"
+
+
+def _switches(scenario: Scenario) -> str | None:
+    """Name the switches that are not at their default: after shrinking, those that matter."""
+    pairs = [f"{name}={value}" for name, value in sorted(scenario.settings.items())]
+    return f"{', '.join(pairs)} (fakeserver explain NAME)." if pairs else None
+
+
+def _promised(promise: Promise) -> Iterator[str]:
+    yield promise.delivery
+    if promise.order != "none":
+        yield f"order {promise.order}"
+    if promise.late_by_ms_max is not None:
+        yield f"late by up to {duration_text(promise.late_by_ms_max)}"
+    if promise.delay_ms_max is not None:
+        yield f"delay up to {duration_text(promise.delay_ms_max)}"
+    if promise.mode != "incremental":
+        yield promise.mode
+    if promise.instances != 1:
+        yield f"{promise.instances} instances"
+
+
+def _worlds(verdict: Verdict) -> str:
+    return "1 world" if verdict.examples == 1 else f"{verdict.examples} worlds"
+
+
+def _events_in(verdict: Verdict) -> int:
+    return 0 if verdict.scenario is None else len(verdict.scenario.events)
+
+
+def _message(finding: Finding) -> str:
+    return error_text(finding.message) if finding.rule == "CRASHED" else finding.message
+
+
+def _explanation(verdict: Verdict) -> Iterator[Section]:
+    finding = verdict.findings[0]
+    if finding.cause and finding.rule == "LOST":  # elsewhere it stands in the headline
+        yield Section("Cause", finding.cause)
+    yield from _said("Class", _class(finding))
+    yield from _said("Why", " ".join(finding.why))
+    yield from _said("Allowed", finding.allowed)
+    again = " The replay shows it again." if finding.rule == "CRASHED" and verdict.replay else ""
+    yield from _said("Would", finding.would and f"{finding.would}{again}")
+    yield from _said("Tried", None if finding.tried is None else finding.tried.sentence)
+
+
+def _class(finding: Finding) -> str | None:
+    """Name the fault class, and a thread that tells of the same."""
+    if finding.fault_class is None:
+        return None
+    text = f"{finding.fault_class} {FAULT_CLASSES[finding.fault_class].name}"
+    return text if finding.thread is None else f"{text}; similar: {finding.thread}"
+
+
+def _others(evidence: Evidence, findings: tuple[Finding, ...]) -> Iterator[Section]:
+    for finding in findings[1:]:
+        if not _is_of_a_refusal(evidence, finding, findings[0]):
+            yield Section("Also", f"{finding.rule}: {_message(finding)}.")
+
+
+def _is_of_a_refusal(evidence: Evidence, finding: Finding, first: Finding) -> bool:
+    """Whether a poll raised on a refusal that was told first: that is no second mistake."""
+    ended = evidence.history[finding.steps[-1]] if finding.steps else None
+    if finding.rule != "CRASHED" or not isinstance(ended, PollEnded):
+        return False
+    asked = evidence.polls[ended.poll - 1].exchanges
+    problem = evidence.exchange(asked[-1]).problem if asked else None
+    code = (problem or "").partition(":")[0]
+    return first.rule == "ILLEGAL_REQUEST" and code == first.cause
+
+
+def _hazards(verdict: Verdict) -> str:
+    met = ", ".join(
+        name if verdict.examples == 1 else f"{name} {count}"
+        for name, count in sorted(verdict.exercised.items())
+    )
+    text = f"met: {met or 'none'}"
+    if verdict.not_exercised:
+        text += f"; never came up: {', '.join(verdict.not_exercised)}"
+    return text + "."
