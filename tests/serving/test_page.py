@@ -21,7 +21,6 @@ import pytest
 import requests
 from selenium import webdriver
 from selenium.common.exceptions import TimeoutException
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -34,23 +33,13 @@ from fakeserver.fault import FAULT_KINDS
 from fakeserver.serving.options import ServeOptions
 from fakeserver.serving.page import load_page
 from fakeserver.serving.site import Site
+from tests.browser import started_browser
 
 PATIENCE_S = 20
 """A page that is still not right then will not be; the usual wait is one of its ticks, a second."""
 PAGE_BYTES_MAX = 60_000
 """It is read at once and by people; past that it wants to be several files."""
 HOSTILE = "<script>window.harmed='script'</script><img src=x onerror=\"window.harmed='img'\">"
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-proxy-server",
-)
 
 
 class Browser:
@@ -133,30 +122,11 @@ class Browser:
         return f'#events [data-id="{event_id}"]'
 
 
-def found_browser() -> tuple[str, str]:
-    """Where Chromium and its driver are. Skips without them, but fails on a CI machine."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    driver = shutil.which("chromedriver")
-    if program and driver:
-        return program, driver
-    missing = "expected the programs chromium and chromedriver, which test the page for people"
-    if os.environ.get("CI"):
-        pytest.fail(f"{missing}; on a CI machine they must be there: install them")
-    pytest.skip(f"{missing}; install them (Debian: apt-get install chromium chromium-driver)")
-
-
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     """One browser for all tests; each has a server, and so an origin, of its own."""
-    program, path = found_browser()
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(path))
-    yield driver
-    driver.quit()
+    with started_browser(tmp_path_factory.mktemp("browser")) as driver:
+        yield driver
 
 
 @pytest.fixture

@@ -44,13 +44,23 @@ def asked(evidence: Evidence, exchange: Exchange, axis: str) -> Asked:
         elif is_visible and exchange.is_sound and query.endpoint == "list":
             cells[row.id] = "cut"  # it was there and did not come: the limit, whatever the order
         rank += is_visible
-    falling = bool(query.order) and query.order[0].field == axis and query.order[0].descending
     low, high = _ends(events, query, axis)
+    first, last = _rank_of_ends(query, axis, rank)
     return Asked(
         cells,
-        above=_end_cell(query, axis, high, 0 if falling else rank),
-        below=_end_cell(query, axis, low, rank if falling else 0),
+        above=_end_cell(query, axis, high, last),
+        below=_end_cell(query, axis, low, first),
     )
+
+
+def _rank_of_ends(query: Query, axis: str, count: int) -> tuple[int, int]:
+    """Return how many of `count` rows come before one below all others, and one above them.
+
+    Sorted by another field both may come last: then they are asked for if there is room left.
+    """
+    if not query.order or query.order[0].field != axis:
+        return count, count
+    return (count, 0) if query.order[0].descending else (0, count)
 
 
 def _cell(query: Query, rank: int) -> Cell:

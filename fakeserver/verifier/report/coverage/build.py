@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from fakeserver.clock import clock_text, duration_text, to_text
+from fakeserver.clock import SECOND_MS, clock_text, duration_text, to_text
 from fakeserver.query import ID
 from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.report.coverage.asked import Asked, asked, key_axis
 from fakeserver.verifier.report.coverage.columns import Moment, moments, with_times
-from fakeserver.verifier.report.coverage.lanes import Draft, drafts
+from fakeserver.verifier.report.coverage.lanes import LANES_MAX, Draft, drafts
 from fakeserver.verifier.report.coverage.model import Cell, Column, CoverageMap, Dot, Lane
 from fakeserver.verifier.report.words import plain, short
 
@@ -54,6 +54,7 @@ def coverage_map(evidence: Evidence, findings: Sequence[Finding]) -> CoverageMap
         columns=columns,
         dots=dots,
         links=tuple(_links(dots, findings)),
+        pause=_pause(evidence, columns, findings),
         rule=findings[0].rule if findings else None,
         calm_column=_calm(evidence, columns),
         limits=tuple(_limits(evidence, columns, lanes)),
@@ -194,6 +195,21 @@ def _links(dots: Sequence[Dot], findings: Sequence[Finding]) -> Iterable[tuple[i
             yield number[first], number[second]
 
 
+def _pause(
+    evidence: Evidence, columns: Sequence[Column], findings: Sequence[Finding]
+) -> tuple[int, int, str] | None:
+    """Return the pause that was too short, where the finding is about one."""
+    if not findings or findings[0].rule != "IMPOLITE":
+        return None
+    places = findings[0].steps
+    found = [n for n, column in enumerate(columns) if not set(places).isdisjoint(column.places)]
+    first, last = evidence.exchange(places[0]), evidence.exchange(places[-1])
+    waited = duration_text(last.at - first.at)
+    if first.retry_after_s is not None:
+        waited += f", not {duration_text(round(first.retry_after_s * SECOND_MS))}"
+    return found[0], found[-1], waited
+
+
 def _ordinal(count: int) -> str:
     return {2: "second", 3: "third"}.get(count, f"{count}th")
 
@@ -214,7 +230,10 @@ def _limits(evidence: Evidence, columns: Sequence[Column], lanes: Sequence[Draft
             "tell the story. Where they stand, only what they returned is shown."
         )
     if any(len(lane.events) > 1 for lane in lanes):
-        yield "Neighbours that fared alike share a lane."
+        yield (
+            f"There are {LANES_MAX} lanes at most, for as many fit on a screen: neighbours that "
+            "fared alike share one, and where that is not enough, those next to each other."
+        )
     strange = len(_strange_ids(evidence)) - STRANGE_LANES_MAX
     if strange > 0:
         yield f"{strange} more ids that the log never held are not drawn."

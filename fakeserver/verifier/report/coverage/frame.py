@@ -12,7 +12,7 @@ from fakeserver.verifier.report.coverage.model import Column, CoverageMap
 BAR = 14
 HEAD = 52
 """Above the lanes stand the poll, its time, and the mark of a request."""
-STRIP = 34
+STRIP = 44
 """Below them what the client did: a letter, and a word where it tells."""
 LANES_HIGH = {6: 34, 14: 26, 99: 18}
 """The height of a lane where there are up to so many."""
@@ -23,7 +23,7 @@ POLL_WIDTH_MIN = 64
 """A poll has room for its number and its time."""
 BREAK_MS_MIN = 600_000
 """Ten minutes without anything are a break in the axis, with their length."""
-BREAK_WIDTH = 34
+BREAK_WIDTH = 52
 AFTER = 56
 """Behind the last column an event goes on, and a lost one is called so."""
 WIDTH_WANTED = 760
@@ -77,6 +77,11 @@ def frame(coverage: CoverageMap) -> Frame:
     )
 
 
+def _about(ms: int) -> str:
+    """Write a long span by its two largest units: ``1 d 22 h``."""
+    return " ".join(duration_text(ms).split(" ")[:4])
+
+
 Polls = tuple[tuple[int, int, int], ...]
 Breaks = tuple[tuple[int, str], ...]
 
@@ -92,7 +97,7 @@ def _across(
     for column in columns:
         ms = 0 if before is None else column.at - before.at
         if ms >= BREAK_MS_MIN:
-            breaks.append((round(at) + BREAK_WIDTH // 2, duration_text(ms)))
+            breaks.append((round(at) + BREAK_WIDTH // 2, _about(ms)))
             at += BREAK_WIDTH
         elif ms > 0:
             at += stretch * min(24, 3 * log2(1 + ms / 1000))

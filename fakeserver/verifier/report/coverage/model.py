@@ -96,9 +96,10 @@ class CoverageMap(msgspec.Struct, frozen=True, kw_only=True):
     """The picture as data. `lanes` stand from the lowest key to the highest.
 
     `axis` is the field that is the key, `axis_why` says why it is. `links` join dots (by their
-    place here) that belong together: an event and its repeat, two events in the wrong order. `rule`
-    is that of the finding that the map is about, `calm_column` where the calm begins, and `limits`
-    say what is not drawn.
+    place here) that belong together: an event and its repeat, two events in the wrong order.
+    `pause` is the time between two columns, in words, where a finding is about that. `rule` is that
+    of the finding that the map is about, `calm_column` where the calm begins, and `limits` say what
+    is not drawn.
     """
 
     axis: Literal["id", "recorded_at"]
@@ -107,6 +108,7 @@ class CoverageMap(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[Column, ...]
     dots: tuple[Dot, ...]
     links: tuple[tuple[int, int], ...] = ()
+    pause: tuple[int, int, str] | None = None
     rule: str | None = None
     calm_column: int | None = None
     limits: tuple[str, ...] = ()

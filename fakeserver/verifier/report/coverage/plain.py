@@ -10,6 +10,7 @@ from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.report.coverage.build import EVENTS_MAPPED_MAX, coverage_map
 from fakeserver.verifier.report.coverage.model import Cell, Column, CoverageMap, Lane
 from fakeserver.verifier.report.coverage.svg import LETTERS
+from fakeserver.verifier.report.words import wrapped
 
 if TYPE_CHECKING:
     from fakeserver.verifier.verdict import Finding
@@ -33,7 +34,8 @@ def plain_map(evidence: Evidence, findings: Sequence[Finding], width: int) -> It
         yield f"  No map: it would be {len(blocks)} times as wide as this; --html draws it."
         return
     axis = "id" if coverage.axis == "id" else "stamp"
-    yield f"  Map: time runs to the right, the key ({axis}) upwards; what counts is the order."
+    title = f"Map: time runs to the right, the key ({axis}) upwards, in order and not to scale."
+    yield from wrapped(title, width, head="  ", indent="  ")
     for numbers in blocks:
         yield from _block(coverage, numbers, labels, margin)
     yield from _legend(coverage, width)

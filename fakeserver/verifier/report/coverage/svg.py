@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from html import escape
 from itertools import groupby
 
-from fakeserver.clock import clock_text
+from fakeserver.clock import SECOND_MS, clock_text
 from fakeserver.verifier.report.coverage.frame import BAR, END, HEAD, Frame, frame
 from fakeserver.verifier.report.coverage.model import Cell, Column, CoverageMap, Dot, Lane
 
@@ -35,19 +35,26 @@ def lanes_svg(coverage: CoverageMap) -> str:
     """Draw the names and keys of the lanes."""
     place = frame(coverage)
     names = [*coverage.lanes]
-    widest = max((len(lane.name) + len(lane.key) + 3 for lane in names), default=0)
-    width = max(64, round(widest * CHAR) + 18)
+    widest = max(
+        (len(lane.name) + len(lane.key) + 3 + 2 * lane.is_lost for lane in names), default=0
+    )
+    width = max(84, round(widest * CHAR) + 18)
     parts = [
         f'<svg class="names" width="{width}" height="{place.height}" '
         f'viewBox="0 0 {width} {place.height}" aria-hidden="true" focusable="false">',
-        _text(8, HEAD - 14, "key ↑", "axis"),
+        _text(8, HEAD - 14, "id ↑" if coverage.axis == "id" else "stamp ↑", "axis"),
     ]
     for number, lane in enumerate(coverage.lanes):
         y = place.ys[number] + 4
         kind = "lost" if lane.is_lost else "accused" if lane.is_accused else ""
         sign = "✗ " if lane.is_lost else ""
-        parts.append(_text(8, y, f"{sign}{lane.name}", f"name {kind}"))
-        parts.append(_text(width - 10, y, lane.key, "key", anchor="end"))
+        parts += (
+            f'<a class="label" href="#event-{number}" tabindex="-1">',
+            f"<title>{escape(lane.said)}</title>",
+            _text(8, y, f"{sign}{lane.name}", f"name {kind}"),
+            _text(width - 10, y, lane.key, "key", anchor="end"),
+            f'<rect class="hit" y="{y - 12}" width="{width - 9}" height="16"/></a>',
+        )
         if lane.is_tied:
             down = place.ys[number - 1]
             parts.append(f'<path class="tie" d="M{width - 7} {y - 4}h4V{down}h-4"/>')
@@ -67,14 +74,13 @@ def plot_svg(coverage: CoverageMap) -> str:
         *_ground(coverage, place),
     ]
     for number, lane in enumerate(coverage.lanes):
-        if lane.recorded is not None and not lane.is_lost:
+        if lane.recorded is not None:
             parts += _event(coverage, place, number, lane)
     for number, column in enumerate(coverage.columns):
         parts += _column(place, number, column)
-    for number, lane in enumerate(coverage.lanes):  # above all else: no bar may hide it
-        if lane.is_lost:
-            parts += _event(coverage, place, number, lane)
+    parts += _dropped(coverage, place)
     parts += _links(coverage, place)
+    parts += _pause(coverage, place)
     for dot in coverage.dots:
         parts += _dot(place, dot, coverage.columns[dot.column])
     return "".join([*parts, "</svg>"])
@@ -101,7 +107,6 @@ def _patterns() -> Iterator[str]:
 def _ground(coverage: CoverageMap, place: Frame) -> Iterator[str]:
     """Draw what lies below: the polls, the breaks of the axis, where the calm begins."""
     started = {column.poll: column.at for column in reversed(coverage.columns) if column.poll}
-    first_at = coverage.columns[0].at if coverage.columns else 0
     for number, left, right in place.polls:
         odd = " odd" if number % 2 else ""
         yield (
@@ -109,13 +114,14 @@ def _ground(coverage: CoverageMap, place: Frame) -> Iterator[str]:
             f'height="{place.height}"/>'
         )
         yield _text(left + 4, 13, f"poll {number}", "poll-name")
-        yield _text(left + 4, 27, clock_text(started[number], near=first_at), "time")
+        second = started[number] // SECOND_MS * SECOND_MS  # a fraction has no room
+        yield _text(left + 4, 27, clock_text(second), "time")
     for x, length in place.breaks:
         yield (
             f'<path class="break" d="M{x - 3} {HEAD - 4}V{place.bottom}'
             f'M{x + 3} {HEAD - 4}V{place.bottom}"/>'
         )
-        yield _text(x, place.bottom + 28, length, "length", anchor="middle")
+        yield _text(x, HEAD - 12, length, "length", anchor="middle")
     if coverage.calm_column:
         poll = coverage.columns[coverage.calm_column].poll
         x = next(left for number, left, _ in place.polls if number == poll) - 2
@@ -133,7 +139,6 @@ def _event(coverage: CoverageMap, place: Frame, number: int, lane: Lane) -> Iter
     yield (
         f'<a class="event {kind}" href="#event-{number}">'
         f"<title>{escape(lane.said)}</title>"
-        f'<path class="hit" d="M{start} {y}H{end}"/>'
         f'<path class="born" d="M{start} {y - 5}V{y + 5}"/>'
     )
     if seen > start:
@@ -144,7 +149,7 @@ def _event(coverage: CoverageMap, place: Frame, number: int, lane: Lane) -> Iter
         yield f'<path class="done" d="M{got} {y}H{end}"/>'
     elif lane.is_lost:
         yield _text(end, y - 6, "LOST", "loss", anchor="end")
-    yield "</a>"
+    yield f'<rect class="hit" x="{start}" y="{y - 8}" width="{end - start}" height="16"/></a>'
 
 
 def _kind(coverage: CoverageMap, lane: Lane) -> str:
@@ -166,7 +171,6 @@ def _column(place: Frame, number: int, column: Column) -> Iterator[str]:
     yield f"<title>{escape(f'{column.said}; then {acts}' if acts else column.said)}</title>"
     if column.fault or column.answer in ("failed", "old"):
         yield (f'<rect class="fault" x="{x - 11}" y="{top}" width="22" height="{low - top}"/>')
-    yield f'<rect class="hit" x="{x - 12}" y="{top - 12}" width="24" height="{low - top + 40}"/>'
     if column.kind == "gap":
         yield f'<rect class="unshown" x="{x - 16}" y="{top}" width="32" height="{low - top}"/>'
         yield _text(x, HEAD - 12, f"+{column.times}", "mark", anchor="middle")
@@ -178,6 +182,7 @@ def _column(place: Frame, number: int, column: Column) -> Iterator[str]:
     elif column.kind == "gap":
         yield from _bar(place, left, column)
     yield from _acts(place, x, column)
+    yield f'<rect class="hit" x="{x - 12}" y="{top - 12}" width="24" height="{low - top + 40}"/>'
     yield "</a>"
 
 
@@ -187,7 +192,7 @@ def _bar(place: Frame, left: int, column: Column) -> Iterator[str]:
         top = place.known_top
         yield (
             f'<rect class="asked" x="{left}" y="{top}" width="{BAR}" '
-            f'height="{place.bottom - top}"/>'
+            f'height="{place.bottom - END - top}"/>'
         )
         return
     known = column.cells or ()
@@ -219,18 +224,14 @@ def _bar(place: Frame, left: int, column: Column) -> Iterator[str]:
 def _acts(place: Frame, x: int, column: Column) -> Iterator[str]:
     letters = "".join(dict.fromkeys(LETTERS[act.kind] for act in column.acts))
     if letters:
-        yield _text(x, place.bottom + 14, letters, "act", anchor="middle")
+        yield _text(x, place.bottom + 19, letters, "act", anchor="middle")
     told = [act for act in column.acts if act.kind in TOLD_ACTS]
     if told:
         kill = "kill" if told[0].kind == "killed" else "end"
         yield f'<path class="{kill}" d="M{x + 10} {HEAD - 8}V{place.bottom + 4}"/>'
-        yield _text(x, place.bottom + 28, told[0].kind, "told", anchor="middle")
+        yield _text(x, place.bottom + 33, told[0].kind, "told", anchor="middle")
     if column.is_evidence:
-        yield (
-            f'<path class="pointer" d="M{x} {place.bottom + 1}l-4 5h8Z"/>'
-            if not letters
-            else f'<path class="pointer" d="M{x - 6} {place.bottom + 2}h12"/>'
-        )
+        yield f'<path class="pointer" d="M{x} {place.bottom + 1}l-4 6h8Z"/>'
 
 
 def _dot_x(place: Frame, number: int, column: Column) -> int:
@@ -251,6 +252,24 @@ def _dot(place: Frame, dot: Dot, column: Column) -> Iterator[str]:
     else:
         yield f'<circle class="mark" cx="{x}" cy="{y}" r="4.5"/>'
     yield "</a>"
+
+
+def _dropped(coverage: CoverageMap, place: Frame) -> Iterator[str]:
+    """Cross out the delivery that did not come where a lost event was returned."""
+    for number, column in enumerate(coverage.columns):
+        for lane, cell in enumerate(column.cells):
+            if cell == "returned" and coverage.lanes[lane].is_lost:
+                x, y = _dot_x(place, number, column), place.ys[lane]
+                yield f'<path class="dropped" d="M{x - 4} {y - 4}l8 8m0 -8l-8 8"/>'
+
+
+def _pause(coverage: CoverageMap, place: Frame) -> Iterator[str]:
+    if coverage.pause is None:
+        return
+    first, last, words = coverage.pause
+    left, right, y = place.xs[first], place.xs[last], place.bottom + 26
+    yield f'<path class="pause" d="M{left} {y - 4}v8M{left} {y}H{right}M{right} {y - 4}v8"/>'
+    yield _text((left + right) / 2, y + 13, words, "told", anchor="middle")
 
 
 def _links(coverage: CoverageMap, place: Frame) -> Iterator[str]:

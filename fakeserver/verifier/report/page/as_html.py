@@ -41,7 +41,7 @@ def verdict_html(verdict: Verdict) -> bytes:
         "headline": element("span", shown(word), class_=f"outcome {verdict.outcome}")
         + (element("span", shown(rule), class_="rule") if rule else "")
         + shown(message),
-        "about": shown(" · ".join(about(verdict))),
+        "about": shown(" · ".join([*filter(None, [verdict.client]), *about(verdict)])),
         "main": "\n".join(_main(verdict)),
     }
     # In one go: what is put in is not looked through again.

@@ -47,7 +47,7 @@ def _signs(coverage: CoverageMap) -> Iterator[tuple[str, str]]:
     if "asked" in cells or "returned" in cells:
         yield _box("column", "asked"), "a request, over the keys that it asked for"
     if "returned" in cells:
-        yield _box("column", "asked", "returned"), "dark where it returned rows"
+        yield _box("column", "asked", "returned"), "filled where it returned rows"
     if "some" in cells:
         yield _box("column", "asked", "some"), "returned some of them"
     if "cut" in cells:
@@ -79,6 +79,9 @@ def _more_signs(coverage: CoverageMap) -> Iterator[tuple[str, str]]:
             '<circle class="mark" cx="17" cy="9" r="2.5"/></g>',
             "delivered again",
         )
+    lost = {number for number, lane in enumerate(coverage.lanes) if lane.is_lost}
+    if any(c.cells[n] == "returned" for c in coverage.columns if c.cells for n in lost):
+        yield '<path class="dropped" d="M13 5l8 8m0 -8l-8 8"/>', "returned, and not delivered"
     if coverage.calm_column:
         yield '<path class="calm" d="M17 0V18"/>', "from here on no fault, no crash, nothing late"
     if any(column.is_evidence for column in coverage.columns):
