@@ -103,6 +103,7 @@ def verify(client: str | None, seconds: float | None, **options: Any) -> None:
             only=options["only"],
             without=options["without"],
             progress=progress,
+            shrinking=progress.shrinking,
         )
     finally:
         progress.clear()

@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,8 +19,8 @@ from fakeserver.verifier.verdict import Verdict
 WIDTH_MIN, WIDTH_MAX = 60, 100
 """Reports are wrapped to the terminal, within what can be read."""
 COLOURS = {"BROKEN": "red", "KEPT": "green", "INCONCLUSIVE": "yellow"}
-PROGRESS_EVERY = 10
-"""Worlds between two signs of life on a terminal."""
+PROGRESS_SECONDS = 0.1
+"""Between two signs of life on a terminal: fast enough to be alive, too slow to flicker."""
 MARGINS_SECONDS = 120.0
 """The margins of a usual client take a few seconds; whoever has a slow one may give more."""
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -108,8 +109,31 @@ class Interrupt:
         )
 
 
-def _shows_progress() -> bool:
-    return is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+class StatusLine:
+    """One line on a terminal that says what goes on, and is written over; in a pipe, nothing."""
+
+    def __init__(self) -> None:
+        self._shows = is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+        self._next = 0.0
+
+    def show(self, text: str) -> None:
+        """Show `text` in place of what was there, unless that has just been shown."""
+        now = time.monotonic()
+        if not self._shows or now < self._next:
+            return
+        self._next = now + PROGRESS_SECONDS
+        try:
+            room = _columns(sys.stderr) - 1
+        except (OSError, ValueError):
+            room = WIDTH_MIN - 1
+        line = f"  {text}"
+        line = line if len(line) <= room else f"{line[: max(0, room - 1)]}…"
+        click.echo(f"\r\x1b[K{line}", nl=False, err=True)
+
+    def clear(self) -> None:
+        """Wipe what was shown: the report follows."""
+        if self._shows:
+            click.echo("\r\x1b[K", nl=False, err=True)
 
 
 class Progress:
@@ -117,20 +141,29 @@ class Progress:
 
     def __init__(self, examples: int, seconds: float | None, interrupt: Interrupt) -> None:
         self._examples = examples
-        self._end = None if seconds is None else time.monotonic() + seconds
+        self._start = time.monotonic()
+        self._end = None if seconds is None else self._start + seconds
         self._interrupt = interrupt
-        self._shows = _shows_progress()
+        self._line = StatusLine()
 
-    def __call__(self, done: int, _hazards: object) -> bool:
-        """Return whether to go on after `done` worlds."""
-        if self._shows and done % PROGRESS_EVERY == 0:
-            click.echo(f"\r  {done} of {self._examples} worlds", nl=False, err=True)
-        return not self._interrupt.happened and (self._end is None or time.monotonic() < self._end)
+    def __call__(self, done: int, hazards: Collection[str]) -> bool:
+        """Return whether to go on after `done` worlds, in which these `hazards` came up."""
+        now = time.monotonic()
+        pace = done / max(now - self._start, 0.001)
+        names = ", ".join(sorted(hazards)) or "none yet"
+        met = f"{len(hazards)} hazard{'' if len(hazards) == 1 else 's'} met: {names}"
+        rate = f"{pace:.0f}" if pace >= 10 else f"{pace:.1f}"
+        self._line.show(f"{done} of {self._examples} worlds, {rate} a second, {met}")
+        return not self._interrupt.happened and (self._end is None or now < self._end)
+
+    def shrinking(self, tries: int, events: int) -> None:
+        """Show that a broken world of `events` events is being made smaller."""
+        some = f"{events} event{'' if events == 1 else 's'}"
+        self._line.show(f"broken; making the world smaller: try {tries}, {some} left")
 
     def clear(self) -> None:
         """Wipe what was shown: the report follows."""
-        if self._shows:
-            click.echo("\r\x1b[K", nl=False, err=True)
+        self._line.clear()
 
 
 class MarginsProgress:
@@ -142,20 +175,18 @@ class MarginsProgress:
     def __init__(self, seconds: float | None, interrupt: Interrupt) -> None:
         self._end = time.monotonic() + (seconds or MARGINS_SECONDS)
         self._interrupt = interrupt
-        self._shows = _shows_progress()
+        self._line = StatusLine()
         self._done = 0
 
     def __call__(self, axis: str, _runs: int) -> bool:
         """Return whether to go on with the next world."""
         self._done += 1
-        if self._shows and self._done % PROGRESS_EVERY == 0:
-            click.echo(f"\r\x1b[K  margins: {axis}, world {self._done}", nl=False, err=True)
+        self._line.show(f"margins: {axis}, world {self._done}")
         return not self._interrupt.happened and time.monotonic() < self._end
 
     def clear(self) -> None:
         """Wipe what was shown: the report follows."""
-        if self._shows:
-            click.echo("\r\x1b[K", nl=False, err=True)
+        self._line.clear()
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -38,6 +38,9 @@ EXAMPLES_MAX = 1_000_000
 Progress = Callable[[int, Counter[str]], bool]
 """Called after each world with the number of worlds and the hazards so far; False ends it all."""
 
+Shrinking = Callable[[int, int], None]
+"""Called before each try to make a broken world smaller: how many it is, and the events left."""
+
 
 def verify(  # noqa: PLR0913 - keyword only, each with a default
     client: Client,
@@ -52,6 +55,7 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     without: Collection[str] = (),
     poll_seconds_max: float = POLL_SECONDS_MAX,
     progress: Progress | None = None,
+    shrinking: Shrinking | None = None,
 ) -> Verdict:
     """Run `client` in up to `examples` generated worlds and return the verdict.
 
@@ -62,7 +66,7 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     more than `poll_seconds_max` of real time is ended. The verdict is
     ``broken`` with the first world that breaks `promise`, shrunk; ``inconclusive`` when no hazard
     came up, none of a part of the promise, or Ctrl-C ended the search; else ``kept``, for as many
-    worlds as `progress` let it try.
+    worlds as `progress` let it try. `shrinking` hears of each try to make a broken world smaller.
     Raises `UsageError` and `ProfileError` for arguments that do not fit, and `HarnessError` for a
     slip of ours.
 
@@ -88,6 +92,7 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
             page_size=page_size,
             hazards=hazards,
             keeper=keeper,
+            shrinking=shrinking,
         ).run(examples, progress)
 
 
@@ -165,6 +170,7 @@ class _Search:
         page_size: int | None,
         hazards: frozenset[str] | None,
         keeper: Doorkeeper,
+        shrinking: Shrinking | None = None,
     ) -> None:
         self._client = client
         self._profile = profile
@@ -173,6 +179,7 @@ class _Search:
         self._page_size = page_size
         self._hazards = hazards
         self._keeper = keeper
+        self._shrinking = shrinking
         self._exercised: Counter[str] = Counter()
         self._counted: Counter[str] = Counter()
         self._impossible: Counter[str] = Counter()
@@ -239,9 +246,13 @@ class _Search:
         assert found.scenario is not None  # noqa: S101 - the judge names the world it judged
         wanted = (found.findings[0].rule, found.findings[0].cause)
         best = found
+        tries = 0
 
         def still_broken(candidate: Scenario) -> bool:
-            nonlocal best
+            nonlocal best, tries
+            tries += 1
+            if self._shrinking is not None:
+                self._shrinking(tries, len((best.scenario or candidate).events))
             verdict = self._judge(candidate)
             same = [(finding.rule, finding.cause) for finding in verdict.findings[:1]] == [wanted]
             best = verdict if same else best

@@ -314,6 +314,46 @@ def test_no_token_in_any_stream(folder):
     assert TOKEN not in done.stdout + done.stderr
 
 
+# The other forms of a verdict
+
+FORMS = {"json": b"{", "junit": b"<?xml", "html": b"<!doctype html>"}
+
+
+def test_every_form_at_once_and_the_same_bytes_each_time(folder, tmp_path):
+    """Neither the order of a set nor the machine's paths may come into a file."""
+    written = []
+    for seed in "12":
+        place = tmp_path / seed
+        place.mkdir()
+        (place / "clients.py").write_text(CLIENTS)
+        options = [word for form in FORMS for word in (f"--{form}", f"verdict.{form}")]
+        arguments = (*VERIFY, *options, "--map", "clients.py:wrong")
+        done = fakeserver(*arguments, cwd=place, PYTHONHASHSEED=seed)
+        assert done.returncode == 1, done.stderr
+        assert done.stdout.startswith("BROKEN")
+        assert "\n  Map: time runs to the right, the key (id) upwards" in done.stdout
+        written.append({form: (place / f"verdict.{form}").read_bytes() for form in FORMS})
+        written[-1]["text"] = done.stdout.encode()
+    assert written[0] == written[1]
+    for form, start in FORMS.items():
+        assert written[0][form].startswith(start)
+    for content in written[0].values():
+        assert str(tmp_path).encode() not in content
+
+
+@pytest.mark.parametrize("form", ["junit", "html"])
+def test_a_form_to_stdout_is_there_alone(folder, found, form):
+    scenario = found["replay"].split()[2]
+    history = scenario.removesuffix(".json") + ".history.jsonl"
+    judged = fakeserver("judge", scenario, history, f"--{form}", "-", cwd=folder)
+    replayed = fakeserver("replay", scenario, "noisy.py:wrong", f"--{form}", "-", cwd=folder)
+    for done in (judged, replayed):
+        assert done.returncode == 1
+        assert done.stdout.encode().startswith(FORMS[form])
+        assert "BROKEN  " not in done.stdout.partition("\n")[0]
+        assert not re.search(r"print (at|in|of)", done.stdout)
+
+
 # Replay and judge
 
 
@@ -521,6 +561,11 @@ VERIFY = ("verify", "--dialect", "haravan")
         ),
         ((*VERIFY, "--json", "nowhere/x.json", "clients.py:right"), "there is no folder nowhere"),
         ((*VERIFY, "--json", ".", "clients.py:right"), "'.' is a directory"),
+        ((*VERIFY, "--html", "nowhere/x.html", "clients.py:right"), "there is no folder nowhere"),
+        (
+            (*VERIFY, "--json", "-", "--junit", "-", "clients.py:right"),
+            "stdout holds one report: expected one of --json, --junit with -",
+        ),
         ((*VERIFY, "--sed", "1", "clients.py:right"), "No such option '--sed'"),
         (
             (*VERIFY, "--mode", "snapshot", "--delay-max", "1m", "clients.py:right"),
@@ -628,6 +673,7 @@ def on_a_terminal(*arguments: str, cwd: Path, columns: int = 80, **more: str) ->
 
 WORD = re.compile(r"\x1b\[31m\x1b\[1mBROKEN\x1b\[0m  ")
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[a-zA-Z]")
+ESCAPES_OF_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def test_on_a_terminal_it_is_coloured_and_fits(folder):
@@ -666,9 +712,17 @@ def test_columns_says_how_wide_a_pipe_is(folder, found):
 def test_progress_is_shown_on_a_terminal_and_wiped(folder):
     arguments = (*VERIFY, "--examples", "25", "clients.py:right")
     _, shown = on_a_terminal(*arguments, cwd=folder)
-    assert "\r  20 of 25 worlds" in shown
-    assert "\r\x1b[K" in shown
+    said = re.search(r"\r\x1b\[K  (\d+) of 25 worlds, [\d.]+ a second, \d+ hazards? met: ", shown)
+    assert 1 <= int(said[1]) <= 25
+    assert "\r\x1b[KKEPT" in ESCAPES_OF_COLOUR.sub("", shown), "wiped before the report"
+    for line in re.split(r"[\r\n]+", ESCAPES.sub("", shown)):
+        assert len(line) <= 80
     assert "of 25 worlds" not in fakeserver(*arguments, cwd=folder).stderr.replace("up to 25", "")
+
+
+def test_shrinking_is_shown_too(folder):
+    _, shown = on_a_terminal(*VERIFY, "clients.py:wrong", cwd=folder)
+    assert re.search(r"\x1b\[K  broken; making the world smaller: try 1, \d+ events? left", shown)
 
 
 # Ctrl-C, and readers who go away

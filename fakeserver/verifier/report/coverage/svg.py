@@ -260,7 +260,8 @@ def _dropped(coverage: CoverageMap, place: Frame) -> Iterator[str]:
         for lane, cell in enumerate(column.cells):
             if cell == "returned" and coverage.lanes[lane].is_lost:
                 x, y = _dot_x(place, number, column), place.ys[lane]
-                yield f'<path class="dropped" d="M{x - 4} {y - 4}l8 8m0 -8l-8 8"/>'
+                yield f'<circle class="void" cx="{x + 3}" cy="{y}" r="7.5"/>'
+                yield f'<path class="dropped" d="M{x} {y - 3}l6 6m0 -6l-6 6"/>'
 
 
 def _pause(coverage: CoverageMap, place: Frame) -> Iterator[str]:

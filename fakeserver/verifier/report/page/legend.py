@@ -81,7 +81,11 @@ def _more_signs(coverage: CoverageMap) -> Iterator[tuple[str, str]]:
         )
     lost = {number for number, lane in enumerate(coverage.lanes) if lane.is_lost}
     if any(c.cells[n] == "returned" for c in coverage.columns if c.cells for n in lost):
-        yield '<path class="dropped" d="M13 5l8 8m0 -8l-8 8"/>', "returned, and not delivered"
+        yield (
+            '<circle class="void" cx="17" cy="9" r="7.5"/>'
+            '<path class="dropped" d="M14 6l6 6m0 -6l-6 6"/>',
+            "returned, and not delivered",
+        )
     if coverage.calm_column:
         yield '<path class="calm" d="M17 0V18"/>', "from here on no fault, no crash, nothing late"
     if any(column.is_evidence for column in coverage.columns):
