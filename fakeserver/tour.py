@@ -25,7 +25,7 @@ def tour(dialect: str, say: Callable[[str], None], *, width: int = 100) -> bool:
     )
     say("1. The algorithm that the API's document suggests. Announced: BROKEN.\n")
     first = verify(faked.document_client, dialect=dialect, seed=SEED, examples=EXAMPLES)
-    say(first.text(width=width))
+    say(first.text(width=width, with_map=True))
     say("2. A client that is provably right. Announced: KEPT.\n")
     second = verify(faked.reference_client, dialect=dialect, seed=SEED, examples=EXAMPLES)
     say(second.text(width=width))

@@ -130,7 +130,9 @@ def test_culprit_takes_a_name() -> None:
 
 def test_wheel_carries_what_belongs_to_it(wheel: Path, checkout: Path) -> None:
     names = set(ZipFile(wheel).namelist())
-    sources = {p.relative_to(checkout).as_posix() for p in checkout.glob("fakeserver/**/*.py")}
+    files = (p for ending in ("py", "html") for p in checkout.glob(f"fakeserver/**/*.{ending}"))
+    sources = {p.relative_to(checkout).as_posix() for p in files}
+    assert "fakeserver/verifier/report/page/page.html" in sources
     contracts = (p.relative_to(checkout) for p in checkout.glob("contracts/**/*") if p.is_file())
     carried = {
         f"fakeserver/{p.as_posix()}" for p in contracts if p.suffix in {".py", ".json", ".md"}

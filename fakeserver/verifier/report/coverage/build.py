@@ -160,28 +160,39 @@ def _dots(
     lane_of = {i: number for number, lane in enumerate(lanes) for i in lane.event_ids}
     for number, event_id in enumerate(_strange_ids(evidence)[:STRANGE_LANES_MAX]):
         lane_of[event_id] = len(lanes) + number
-    steps = frozenset(findings[0].steps if findings else ())
+    steps = (findings[0].steps if findings else ())[: 2 * LINKS_MAX]
     seen: Counter[object] = Counter()
+    dots: dict[object, Dot] = {}
     for number, moment in enumerate(found):
         for place in moment.delivered:
             step = evidence.delivered(place)
-            poll = evidence.poll_of[place]
             # A snapshot hands everything over again in each poll.
-            key = (step.event_id, poll if evidence.promise.mode == "snapshot" else 0)
-            seen[key] += 1
+            poll = evidence.poll_of[place] if evidence.promise.mode == "snapshot" else 0
+            seen[step.event_id, poll] += 1
             if step.event_id not in lane_of:
                 continue
-            again = f", for the {_ordinal(seen[key])} time" if seen[key] > 1 else ""
-            name = short(evidence.name(step.event_id))
-            yield Dot(
-                lane=lane_of[step.event_id],
-                column=number,
-                place=place,
-                is_repeat=seen[key] > 1,
-                is_altered=step.event is not None and evidence.log.find(step.event_id) is not None,
-                is_evidence=place in steps,
-                said=f"{name} delivered in poll {poll}, {clock_text(step.at)}{again}",
-            )
+            dot = _dot(evidence, place, seen[step.event_id, poll], is_evidence=place in steps)
+            dot = replace(dot, lane=lane_of[step.event_id], column=number)
+            alike = dot.lane, number, dot.is_repeat, dot.is_altered, dot.is_evidence and place
+            before = dots.get(alike)
+            dots[alike] = dot if before is None else replace(before, times=before.times + 1)
+    return dots.values()
+
+
+def _dot(evidence: Evidence, place: int, count: int, *, is_evidence: bool) -> Dot:
+    """Return the dot of a delivery, the `count`-th of its event, without its place on the map."""
+    step = evidence.delivered(place)
+    again = f", for the {_ordinal(count)} time" if count > 1 else ""
+    when = f"poll {evidence.poll_of[place]}, {clock_text(step.at)}"
+    return Dot(
+        lane=0,
+        column=0,
+        place=place,
+        is_repeat=count > 1,
+        is_altered=step.event is not None and evidence.log.find(step.event_id) is not None,
+        is_evidence=is_evidence,
+        said=f"{short(evidence.name(step.event_id))} delivered in {when}{again}",
+    )
 
 
 def _links(dots: Sequence[Dot], findings: Sequence[Finding]) -> Iterable[tuple[int, int]]:
@@ -223,11 +234,12 @@ def _calm(evidence: Evidence, columns: Sequence[Column]) -> int | None:
 
 def _limits(evidence: Evidence, columns: Sequence[Column], lanes: Sequence[Draft]) -> Iterable[str]:
     """Say what the map leaves out, and why."""
-    gaps = sum(column.times for column in columns if column.kind == "gap")
+    gaps = [column.times for column in columns if column.kind == "gap"]
     if gaps:
+        what = f"{sum(gaps)} requests" if sum(gaps) else "Some steps"
         yield (
-            f"{gaps} requests are not drawn: of a long walk its start, its end and the evidence "
-            "tell the story. Where they stand, only what they returned is shown."
+            f"{what} are not drawn: of a long run its start, its end and the evidence tell the "
+            "story. Where they stand, only what was returned and delivered is shown."
         )
     if any(len(lane.events) > 1 for lane in lanes):
         yield (

@@ -27,12 +27,17 @@ from fakeserver.verifier.failures import failure, remark
 from fakeserver.verifier.report.coverage.model import Act, Answer, Column
 from fakeserver.verifier.report.words import error_text, plain
 
-REQUESTS_DRAWN_MAX = 60
+COLUMNS_DRAWN_MAX = 60
 """A screen wide and some more; of a longer walk the start, the end and the evidence tell all."""
 HEAD_DRAWN, TAIL_DRAWN = 24, 12
-"""So many of its first and last requests are drawn."""
-EVIDENCE_DRAWN_MAX = 12
-"""A finding may name each request of a walk; its first ones are as good as all."""
+"""So many of its first and last columns are drawn."""
+EVIDENCE_DRAWN_MAX = 6
+"""A finding may name each request of a walk, and a client may be killed in each poll: the first
+ones are as good as all."""
+ACTS_SHOWN_MAX = 12
+"""A client may save a thousand times between two requests; the first ones tell."""
+ENDS = ("killed", "raised", "stopped")
+"""What ends a poll before its time."""
 ALIKE_MIN = 4
 """Fewer equal requests in a row are drawn one by one: so it is seen that they are equal."""
 CHECKPOINT_CHARS_MAX = 60
@@ -49,10 +54,13 @@ class Moment(msgspec.Struct, kw_only=True):
 
 
 def moments(evidence: Evidence, steps_shown: Iterable[int]) -> list[Moment]:
-    """Return the columns of a history in their order, alike ones folded, long walks cut."""
+    """Return the columns of a history in their order, alike ones folded, long walks cut.
+
+    `steps_shown` are the places of the evidence, which is drawn in any case.
+    """
     shown = frozenset(steps_shown)
     found = list(_folded(_all_moments(evidence), evidence, shown))
-    if sum(moment.column.asks for moment in found) > REQUESTS_DRAWN_MAX:
+    if len(found) > COLUMNS_DRAWN_MAX:
         found = list(_cut(found))
     return found
 
@@ -181,7 +189,7 @@ def _bad_end(place: int, ended: PollEnded) -> Act | None:
 
 
 def _folded(found: Iterable[Moment], evidence: Evidence, shown: frozenset[int]) -> Iterator[Moment]:
-    """Close each column; of requests alike in a row the first stays, the rest are one."""
+    """Close each column; of those alike in a row the first stays, the rest are one."""
 
     def likeness(moment: Moment) -> object:
         ids: list[EventId] = [evidence.delivered(place).event_id for place in moment.delivered]
@@ -190,54 +198,70 @@ def _folded(found: Iterable[Moment], evidence: Evidence, shown: frozenset[int]) 
 
     for _, run in groupby(found, key=likeness):
         alike = [_closed(moment, shown) for moment in run]
-        if len(alike) < ALIKE_MIN or not alike[0].column.asks:
+        if len(alike) < ALIKE_MIN:
             yield from alike
-            continue
-        yield alike[0]
-        yield _as_one(alike[1:], "request")
+        else:
+            yield alike[0]
+            yield _as_one(alike[1:])
 
 
 def _closed(moment: Moment, shown: frozenset[int]) -> Moment:
     places = {*moment.column.places, *moment.delivered, *(act.place for act in moment.acts)}
+    few = len(moment.acts) <= ACTS_SHOWN_MAX
+    acts = [
+        act
+        for number, act in enumerate(moment.acts)
+        if few or number < ACTS_SHOWN_MAX or act.kind in ENDS
+    ]
     moment.column = replace(
-        moment.column, acts=tuple(moment.acts), is_evidence=not places.isdisjoint(shown)
+        moment.column, acts=tuple(acts), is_evidence=not places.isdisjoint(shown)
     )
     return moment
 
 
-def _as_one(run: Sequence[Moment], kind: str) -> Moment:
-    """Return one column for a run of them."""
+def _as_one(run: Sequence[Moment]) -> Moment:
+    """Return one column for a run of columns that are alike."""
     first = run[0].column
-    count = sum(moment.column.times for moment in run)
-    words = "requests, not drawn" if kind == "gap" else "times"
+    return _joined(run, replace(first, said=f"{first.said} ({len(run)} times)", times=len(run)))
+
+
+def _gap(run: Sequence[Moment]) -> Moment:
+    """Return one column for a run of columns that are not drawn."""
+    requests = sum(moment.column.times for moment in run if moment.column.asks)
+    acts = {act.kind: act for moment in run for act in reversed(moment.column.acts)}
     column = replace(
-        first,
-        kind="gap" if kind == "gap" else "request",
-        places=tuple(place for moment in run for place in moment.column.places),
-        times=count,
-        acts=tuple({act.text: act for moment in run for act in moment.column.acts}.values()),
-        is_evidence=any(moment.column.is_evidence for moment in run),
-        said=f"{count} {words}" if kind == "gap" else f"{first.said} ({count} {words})",
+        run[0].column,
+        kind="gap",
+        answer="whole",
+        mark="",
+        fault=None,
+        times=requests,
+        acts=tuple(acts.values()),
+        said=f"{requests} requests, not drawn" if requests else f"{len(run)} steps, not drawn",
     )
-    return Moment(column=column, delivered=[place for moment in run for place in moment.delivered])
+    return _joined(run, column)
+
+
+def _joined(run: Sequence[Moment], column: Column) -> Moment:
+    places = tuple(place for moment in run for place in moment.column.places)
+    is_evidence = any(moment.column.is_evidence for moment in run)
+    return Moment(
+        column=replace(column, places=places, is_evidence=is_evidence),
+        delivered=[place for moment in run for place in moment.delivered],
+    )
 
 
 def _cut(found: Sequence[Moment]) -> Iterator[Moment]:
-    """Keep the first and last requests and the evidence with what surrounds it."""
-    asking = [place for place, moment in enumerate(found) if moment.column.asks]
-    kept = {*asking[:HEAD_DRAWN], *asking[-TAIL_DRAWN:]}
-    witnesses = [place for place in asking if found[place].column.is_evidence]
-    for place in witnesses[:EVIDENCE_DRAWN_MAX]:
+    """Keep the first and last columns and the evidence with what surrounds it."""
+    count = len(found)
+    kept = {*range(HEAD_DRAWN), *range(count - TAIL_DRAWN, count)}
+    ends = [n for n, moment in enumerate(found) if any(a.kind in ENDS for a in moment.column.acts)]
+    witnesses = [n for n, moment in enumerate(found) if moment.column.is_evidence]
+    for place in (*witnesses[:EVIDENCE_DRAWN_MAX], *ends[:EVIDENCE_DRAWN_MAX]):
         kept |= {place - 1, place, place + 1}
-    telling = ("killed", "raised", "stopped")
-
-    def is_kept(place: int) -> bool:
-        acts = found[place].column.acts
-        return place in kept or any(act.kind in telling for act in acts)
-
-    for keep, run in groupby(range(len(found)), key=is_kept):
+    for keep, run in groupby(range(count), key=kept.__contains__):
         columns = [found[place] for place in run]
         if keep or len(columns) < ALIKE_MIN:
             yield from columns
         else:
-            yield _as_one(columns, "gap")
+            yield _gap(columns)

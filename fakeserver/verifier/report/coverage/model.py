@@ -61,11 +61,15 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dot(msgspec.Struct, frozen=True, kw_only=True):
-    """A delivery of the event of `lane` in `column`; `place` is in the history."""
+    """A delivery of the event of `lane` in `column`, or `times` of them that look alike.
+
+    `place` is that of the first, in the history.
+    """
 
     lane: int
     column: int
     place: int
+    times: int = 1
     is_repeat: bool = False
     is_altered: bool = False
     is_evidence: bool = False

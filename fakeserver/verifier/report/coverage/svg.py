@@ -173,14 +173,13 @@ def _column(place: Frame, number: int, column: Column) -> Iterator[str]:
         yield (f'<rect class="fault" x="{x - 11}" y="{top}" width="22" height="{low - top}"/>')
     if column.kind == "gap":
         yield f'<rect class="unshown" x="{x - 16}" y="{top}" width="32" height="{low - top}"/>'
-        yield _text(x, HEAD - 12, f"+{column.times}", "mark", anchor="middle")
-    if column.asks:
+        more = f"+{column.times}" if column.times else "…"
+        yield _text(x, HEAD - 12, more, "mark", anchor="middle")
+    if column.asks or column.kind == "gap":
         yield from _bar(place, left, column)
-        mark = column.mark + (f" {TIMES}{column.times}" if column.times > 1 else "")
-        if mark:
-            yield _text(x, HEAD - 12, mark.strip(), "mark", anchor="middle")
-    elif column.kind == "gap":
-        yield from _bar(place, left, column)
+    times = f" {TIMES}{column.times}" if column.times > 1 and column.kind != "gap" else ""
+    if column.mark or times:
+        yield _text(x, HEAD - 12, f"{column.mark}{times}".strip(), "mark", anchor="middle")
     yield from _acts(place, x, column)
     yield f'<rect class="hit" x="{x - 12}" y="{top - 12}" width="24" height="{low - top + 40}"/>'
     yield "</a>"
@@ -243,7 +242,8 @@ def _dot(place: Frame, dot: Dot, column: Column) -> Iterator[str]:
     kinds = ["dot", "evidence" if dot.is_evidence else "", "repeat" if dot.is_repeat else ""]
     # A key has the requests and the events to walk through; a dot is on the way to neither.
     yield f'<a class="{" ".join(filter(None, kinds))}" href="#moment-{dot.column}" tabindex="-1">'
-    yield f"<title>{escape(dot.said)}</title>"
+    more = f", and {dot.times - 1} more" if dot.times > 1 else ""
+    yield f"<title>{escape(dot.said)}{more}</title>"
     if dot.is_altered:
         yield f'<rect class="mark" x="{x - 5}" y="{y - 5}" width="10" height="10"/>'
     elif dot.is_repeat:

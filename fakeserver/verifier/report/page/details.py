@@ -53,7 +53,7 @@ def _moment(
         title += f": {exchange.method}, {_came(exchange)}"
         body = terms(_request(evidence, exchange, lanes))
     elif column.kind == "gap":
-        body = element("p", f"{column.times} requests stand here that are not drawn.")
+        body = element("p", shown(f"Here stand {column.said}."))
     dots = [dot for dot in coverage.dots if dot.column == number]
     body += terms(
         [
@@ -111,6 +111,7 @@ def _dot(coverage: CoverageMap, dot: Dot) -> str:
     extra += " (a field differs from what was served)" if dot.is_altered else ""
     # Of a lane that several events share it is not said which: the lane tells.
     name = coverage.lanes[dot.lane].name
+    extra += f" ({dot.times} times)" if dot.times > 1 else ""
     return element("a", shown(f"{name}{extra}"), href=f"#event-{dot.lane}")
 
 
