@@ -18,6 +18,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from fakeserver.dialects.base import TOKEN
 from fakeserver.history import load_history
 from fakeserver.scenario import Scenario
+from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import run
@@ -256,6 +257,18 @@ def test_hostile_text_is_text(browser: Browser) -> None:
     assert f"ValueError: {HOSTILE} <token>" in article
     ActionChains(browser.driver).move_to_element(browser.one("a.column.request .hit")).perform()
     assert "<script>" in browser.one("#tip").text
+
+
+def test_what_a_program_writes_to_stderr_is_text(browser: Browser) -> None:
+    program = CommandClient(["sh", "-c", f'printf "%s\\033[2J" "{HOSTILE}" >&2; exit 3'])
+    scenario = world([])
+    browser.show(judge(scenario, run(scenario, program)))
+    assert f"stderr: {HOSTILE}"[:60] in browser.one("h1").text
+    browser.one("a.column.call .hit").click()
+    (article,) = browser.opened()
+    assert f"stderr: {HOSTILE}\\x1b[2J" in article
+    assert browser.run("return window.harmed ?? null") is None
+    assert browser.log() == []
 
 
 def test_the_policy_stops_what_slipped_through(lost: Browser) -> None:
