@@ -1,6 +1,7 @@
 """The map of keys over time: it shows what was asked, returned and delivered, and nothing else."""
 
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -8,7 +9,7 @@ import pytest
 
 from fakeserver.fault import Fault
 from fakeserver.history import Exchange, load_history
-from fakeserver.scenario import Scenario
+from fakeserver.scenario import Poll, Scenario
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.promise import Promise
@@ -217,6 +218,14 @@ def test_faults_crashes_and_sleeps_are_there():
     assert [act.kind for act in first.acts] == ["slept"]
     assert [act.kind for act in second.acts] == ["killed", "restarted"]
     assert coverage.calm_column == coverage.columns.index(asking(coverage)[2])
+
+
+def test_two_instances_are_told_apart():
+    polls = [Poll(starts_at=at * 1000, instance=1 + at // 60 % 2) for at in (10, 60, 120, 180)]
+    verdict = played(world([event(2, 1)], polls=polls), by_id, Promise(instances=2))
+    assert [column.poll_name for column in asking(mapped(verdict))][1:4] == ["1", "2 #2", "3"]
+    assert re.search(r"^  poll +1 +2 #2", verdict.text(with_map=True), re.M)
+    assert b"poll 2 #2" in verdict.to_html()
 
 
 def test_a_refused_request_has_no_bar():

@@ -60,9 +60,10 @@ def moments(evidence: Evidence, steps_shown: Iterable[int]) -> list[Moment]:
     """
     shown = frozenset(steps_shown)
     found = list(_folded(_all_moments(evidence), evidence, shown))
-    if len(found) > COLUMNS_DRAWN_MAX:
-        found = list(_cut(found))
-    return found
+    instances = {poll.number: poll.instance for poll in evidence.polls}
+    for moment in found:
+        moment.column = replace(moment.column, instance=instances.get(moment.column.poll, 1))
+    return list(_cut(found)) if len(found) > COLUMNS_DRAWN_MAX else found
 
 
 def with_times(columns: Sequence[Moment], instants: Iterable[Instant]) -> list[Moment]:

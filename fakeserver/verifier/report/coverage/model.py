@@ -36,12 +36,15 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     A ``request``, `times` of it where they are alike; a ``call`` of the client that sent nothing
     yet; a ``time`` at which events were recorded or became visible; or a ``gap`` that stands for
     `times` requests which are not drawn. `places` are the requests' places in the history, `poll`
-    is counted from 1. `said` is the whole column in words, `mark` what stands above it.
+    and the `instance` that polls are counted from 1. `said` is the whole column in words, `mark`
+    what stands above it. `cells` say for each lane of the log what the request was to it, `above`
+    and `below` what it was to keys beyond all lanes.
     """
 
     kind: ColumnKind
     at: Instant
     poll: int = 0
+    instance: int = 1
     places: tuple[int, ...] = ()
     times: int = 1
     answer: Answer = "whole"
@@ -58,6 +61,11 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     def asks(self) -> bool:
         """Whether it stands for a request that is drawn."""
         return self.kind == "request"
+
+    @property
+    def poll_name(self) -> str:
+        """The number of the poll, and which instance polls where it is not the first: ``3 #2``."""
+        return f"{self.poll}" if self.instance == 1 else f"{self.poll} #{self.instance}"
 
 
 class Dot(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,7 +61,7 @@ def _block(
     columns = [coverage.columns[number] for number in numbers]
     head = " " * margin
     starts = list(_poll_starts(columns))
-    yield f"{'  poll':<{margin}}{_placed([str(c.poll) if c else '' for c in starts], columns)}"
+    yield f"{'  poll':<{margin}}{_placed([c.poll_name if c else '' for c in starts], columns)}"
     times = [clock_text(c.at) if c else "" for c in starts]
     yield f"{'  time (UTC)':<{margin}}{_placed(times, columns)}"
     if any(column.mark or column.times > 1 for column in columns):

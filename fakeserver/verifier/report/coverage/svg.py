@@ -106,15 +106,15 @@ def _patterns() -> Iterator[str]:
 
 def _ground(coverage: CoverageMap, place: Frame) -> Iterator[str]:
     """Draw what lies below: the polls, the breaks of the axis, where the calm begins."""
-    started = {column.poll: column.at for column in reversed(coverage.columns) if column.poll}
+    started = {column.poll: column for column in reversed(coverage.columns) if column.poll}
     for number, left, right in place.polls:
         odd = " odd" if number % 2 else ""
         yield (
             f'<rect class="poll{odd}" x="{left}" y="0" width="{right - left}" '
             f'height="{place.height}"/>'
         )
-        yield _text(left + 4, 13, f"poll {number}", "poll-name")
-        second = started[number] // SECOND_MS * SECOND_MS  # a fraction has no room
+        yield _text(left + 4, 13, f"poll {started[number].poll_name}", "poll-name")
+        second = started[number].at // SECOND_MS * SECOND_MS  # a fraction has no room
         yield _text(left + 4, 27, clock_text(second), "time")
     for x, length in place.breaks:
         yield (

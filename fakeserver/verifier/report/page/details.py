@@ -46,7 +46,7 @@ def _moment(
     column: Column,
     lanes: dict[EventId, int],
 ) -> str:
-    title = f"Poll {column.poll}, {clock_text(column.at)}"
+    title = f"Poll {column.poll_name}, {clock_text(column.at)}"
     body = ""
     if column.asks:
         exchange = evidence.exchange(column.places[0])

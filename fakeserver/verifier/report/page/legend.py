@@ -24,6 +24,8 @@ def legend(coverage: CoverageMap) -> str:
         element("li", f'<svg width="34" height="18" aria-hidden="true">{sign}</svg>{words}')
         for sign, words in _signs(coverage)
     ]
+    if any(column.instance > 1 for column in coverage.columns):
+        items.append(element("li", f"{element('b', '#2')}polled by the second instance"))
     kinds = {act.kind for column in coverage.columns for act in column.acts}
     items += [
         element("li", f"{element('b', LETTERS[kind])}{words}")
