@@ -124,6 +124,25 @@ def test_the_plain_map_fits_and_is_plain(name, width):
         assert line == line.rstrip()
 
 
+def test_a_plain_map_as_it_is_read():
+    text = judged("haravan-lost-by-two-causes").text(width=80, with_map=True)
+    drawn = text[text.index("  Map: ") :].split("\n\n  Cause")[0]
+    assert drawn.splitlines() == [
+        "  Map: time runs to the right, the key (id) upwards, in order and not to scale.",
+        "  poll                1    2  3  4",
+        "  time (UTC)          00:00:10   00:04:00",
+        "                      |    |  |  |",
+        "  e4  id 5          --#*------------",
+        "  e3  id 4        ====#x============  LOST",
+        "  e2  id 3      ......|..===========  LOST",
+        "  e1  id 2    --------#*------------",
+        "",
+        "                      S",
+        "  . hidden  - visible  = lost  | asked for  # returned  * delivered",
+        "  x not delivered  S saved",
+    ]
+
+
 def test_the_same_world_gives_the_same_map():
     first, second = (judged("haravan-lost-after-a-503") for _ in range(2))
     assert first.to_html() == second.to_html()

@@ -16,6 +16,7 @@ from fakeserver.history import Delivered, PollEnded, load_history
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.promise import Promise
+from fakeserver.verifier.report.words import laid_out
 from fakeserver.verifier.runner import run
 from fakeserver.verifier.search import verify
 from fakeserver.verifier.verdict import Finding, Requests, Verdict, lines_of
@@ -113,6 +114,48 @@ def test_a_page_that_came_to_nothing_says_so():
     assert "→ e1 e2 delivered e2 saved" in text
     assert "→ e3 delivered none saved 3" in text
     assert text.count("delivered none") == 1
+
+
+def test_parts_of_a_line_stay_whole():
+    parts = ["GET /a?b=1", "→ e1 e2", "delivered e1 e2", "saved 4", "stopped by the judge"]
+    for width in range(30, 90):
+        lines = list(laid_out(parts, width, head="  poll 1  "))
+        assert all(len(line) <= width for line in lines)
+        assert [part for line in lines for part in line[10:].split("   ")] == parts
+    assert list(laid_out(["a long part of many words", "b"], 20, head="  x  ")) == [
+        "  x  a long part of",
+        "       many words",
+        "     b",
+    ]
+
+
+def test_a_report_says_once_that_times_are_utc():
+    text = judged("haravan-lost-never-asked").text()
+    assert text.count("UTC") == 2, "once for the times, once in the name of the shop's zone"
+    assert "\n            1970-01-01, times in UTC\n            00:00:01  e1" in text
+
+
+def test_an_empty_log_is_called_so():
+    def fails(feed):
+        raise ValueError
+
+    assert "00:00:00 the log is empty, and stays so poll 1" in reported(world([]), fails)
+
+
+def test_what_is_repeated_has_its_count_before_it():
+    text = judged("saleschannel-stuck-at-ties").text(width=80)
+    assert "00:00:10  9 times GET createdAt from" in text
+
+
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_a_headline_names_a_few_events(count):
+    def idle(feed):
+        get(feed, {"since_id": 90})
+
+    scenario = world([event(number, 1) for number in range(2, 2 + count)])
+    headline = judge(scenario, run(scenario, idle)).text(width=60).splitlines()[0]
+    names = ": " + ", ".join(f"e{number}" for number in range(1, count + 1))
+    assert headline.endswith(f"never delivered{names if count <= 3 else ''}")
 
 
 def test_a_count_is_no_page_without_rows():

@@ -145,7 +145,7 @@ def _request(evidence: Evidence, place: int, exchange: Exchange, poll: int) -> M
 
 def _answer(exchange: Exchange) -> tuple[Answer, str]:
     """Return what became of a request, and the two or three letters that stand above it."""
-    mark = "lost" if exchange.status == 0 else str(exchange.status)
+    mark = "none" if exchange.status == 0 else str(exchange.status)
     if failure(exchange) is not None:
         return "failed", "cut" if exchange.fault == "truncated-body" else mark
     if exchange.status != 200 or exchange.problem is not None:

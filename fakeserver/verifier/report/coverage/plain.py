@@ -129,6 +129,8 @@ def _field(coverage: CoverageMap, lane: Lane, number: int, place: int) -> str:
     if dots:
         last = dots[-1]
         text += "~" if last.is_altered else "@" if last.is_repeat else "*"
+    elif lane.is_lost and cell == "returned":
+        text += "x"
     return f"{text:{base}<{width}}"
 
 
@@ -151,6 +153,11 @@ def _legend(coverage: CoverageMap, width: int) -> Iterator[str]:
         "* delivered": any(not dot.is_repeat and not dot.is_altered for dot in dots),
         "@ again": any(dot.is_repeat for dot in dots),
         "~ altered": any(dot.is_altered for dot in dots),
+        "x not delivered": any(
+            lane.is_lost and column.cells[number] == "returned"
+            for column in coverage.columns
+            for number, lane in enumerate(coverage.lanes[: len(column.cells)])
+        ),
         **{f"{letter} {kind}": kind in acts for kind, letter in LETTERS.items()},
     }
     line = " "
