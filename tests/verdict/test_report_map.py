@@ -330,6 +330,23 @@ def test_a_long_walk_and_a_large_log_are_cut_and_say_so():
     assert len(verdict.to_html()) < 400_000
 
 
+def test_a_fold_that_is_lost_in_part_is_not_drawn_as_lost():
+    """The line would say of all what is true of some; the name says of how many."""
+
+    def every_third(feed):
+        for row in get(feed, {"since_id": 1, "limit": 50}):
+            if row["id"] % 3:
+                feed.deliver(row)
+
+    scenario = world([event(n, 1) for n in range(2, 50)], page_size=50)
+    coverage = mapped(played(scenario, every_third))
+    lost = {i for lane in coverage.lanes if lane.is_lost for i in lane.event_ids}
+    assert {i % 3 for i in lost} == {0}
+    partly = [lane for lane in coverage.lanes if " lost" in lane.key]
+    told = sum(int(lane.key.split(", ")[1].split()[0]) for lane in partly if not lane.is_lost)
+    assert told + len(lost) == len([n for n in range(2, 50) if n % 3 == 0])
+
+
 def sleeps(feed):
     for number in range(3000):
         feed.sleep(0.001 * (number % 7))

@@ -95,7 +95,7 @@ def _lane(evidence: Evidence, lane: Draft, columns: Sequence[Column], axis: str)
     recorded, visible = lane.instants
     return Lane(
         name=first if len(events) == 1 else f"{first}…{last}",
-        key=_key_text(events[0], axis) if len(events) == 1 else f"{len(events)} events",
+        key=_key_text(events[0], axis) if len(events) == 1 else _fold_text(lane),
         event_ids=lane.event_ids,
         recorded=times[recorded],
         visible=times[visible],
@@ -104,6 +104,11 @@ def _lane(evidence: Evidence, lane: Draft, columns: Sequence[Column], axis: str)
         said=plain("; ".join(_story(evidence, event) for event in events[:3]))
         + (f"; and {len(events) - 3} more" if len(events) > 3 else ""),
     )
+
+
+def _fold_text(lane: Draft) -> str:
+    lost = f", {lane.lost_count} lost" if lane.lost_count else ""
+    return f"{len(lane.events)} events{lost}"
 
 
 def _key_text(event: LoggedEvent, axis: str) -> str:

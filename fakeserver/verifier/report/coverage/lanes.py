@@ -27,8 +27,13 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A lane to be: its events, in the order of the key, and what the findings say of them."""
 
     events: tuple[LoggedEvent, ...]
-    is_lost: bool = False
+    lost_count: int = 0
     is_accused: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether all of it is lost: of a fold that is lost in part the line would lie."""
+        return self.lost_count == len(self.events)
 
     @property
     def event_ids(self) -> tuple[EventId, ...]:
@@ -88,8 +93,8 @@ def _draft(events: Sequence[LoggedEvent], lost: set[EventId], accused: set[Event
     ids = {event.id for event in events}
     return Draft(
         events=tuple(events),
-        is_lost=not ids.isdisjoint(lost),
-        is_accused=not ids.isdisjoint(accused),
+        lost_count=len(ids & lost),
+        is_accused=not ids.isdisjoint(lost | accused),
     )
 
 
