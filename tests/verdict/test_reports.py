@@ -215,7 +215,10 @@ def test_an_inconclusive_verdict_says_so():
 
 def test_further_findings_are_named():
     text = judged("haravan-lost-and-repeated").text()
-    assert "Also     DUPLICATED: 1 event was delivered more than once." in text
+    assert "Also     DUPLICATED: 1 event was delivered more than once: e2." in text
+    assert "Also     LOST served-not-delivered: 1 of 4 events was never delivered: e3." in (
+        judged("haravan-lost-by-two-causes").text()
+    )
 
 
 def test_notes_are_told():

@@ -62,7 +62,7 @@ def sections(verdict: Verdict) -> Iterator[Section]:
         evidence = Evidence(verdict.scenario, verdict.history, verdict.promise)
         yield from _explanation(verdict)
         yield from _said("Switches", _switches(verdict.scenario))
-        yield from _others(evidence, verdict.findings)
+        yield from _others(evidence, verdict)
         yield Section("Hazards", f"in this world: {', '.join(exercised(evidence)) or 'none'}.")
     else:
         yield Section("Hazards", _hazards(verdict))
@@ -141,10 +141,13 @@ def _class(finding: Finding) -> str | None:
     return text if finding.thread is None else f"{text}; similar: {finding.thread}"
 
 
-def _others(evidence: Evidence, findings: tuple[Finding, ...]) -> Iterator[Section]:
-    for finding in findings[1:]:
-        if not _is_of_a_refusal(evidence, finding, findings[0]):
-            yield Section("Also", f"{finding.rule}: {_message(finding)}.")
+def _others(evidence: Evidence, verdict: Verdict) -> Iterator[Section]:
+    first, *others = verdict.findings
+    for finding in others:
+        if not _is_of_a_refusal(evidence, finding, first):
+            cause = f" {finding.cause}" if finding.cause and finding.rule == "LOST" else ""
+            said = f"{_message(finding)}{_named(verdict, finding)}"
+            yield Section("Also", f"{finding.rule}{cause}: {said}.")
 
 
 def _is_of_a_refusal(evidence: Evidence, finding: Finding, first: Finding) -> bool:
