@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("dialects.<name>", "dialects.<name>.*"),),
     (("dialects",),),
     (
-        ("oddities", "drawing", "drawing.*", "generate", "stream"),
+        ("oddities", "drawing", "drawing.*", "generate", "stream", "strategies"),
         (
             "verifier",
             "verifier.promise",
@@ -74,11 +74,11 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
         ),
     ),
     (
-        ("verifier.shrink", "verifier.remedies", "verifier.search"),
+        ("verifier.shrink", "verifier.remedies", "verifier.search", "verifier.keeping"),
         ("verifier.margins", "verifier.margins.*"),
     ),
     (("serving", "serving.*"),),
-    (("tour", "cli", "cli.*", "pytest_plugin", "__init__", "__main__"),),
+    (("tour", "cli", "cli.*", "pytest_plugin", "pytest_plugin.*", "__init__", "__main__"),),
 )
 """From the bottom up. A layer has rooms; a module may import from lower layers and from its own
 room, never from another room of its layer. Each dialect is a room of its own. The first line that
@@ -88,8 +88,9 @@ THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
     "click": ("cli", "cli.*"),
     "faker": ("vocabulary",),
     "httpx": ("doors", "doors.*"),
+    "hypothesis": ("strategies",),
     "msgspec": ("*",),
-    "pytest": ("pytest_plugin",),
+    "pytest": ("pytest_plugin", "pytest_plugin.*"),
     "requests": ("doors", "doors.*"),
     "werkzeug": (
         "app",

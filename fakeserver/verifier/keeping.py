@@ -1,0 +1,44 @@
+"""Worlds that broke a client, kept as files: a scenario, and beside it its history."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from fakeserver.history import to_lines
+from fakeserver.scenario import Scenario
+from fakeserver.verifier.verdict import Verdict
+
+FOLDER = Path(".fakeserver")
+"""Where counter-examples are kept, below the folder of the work; safe to delete."""
+
+
+def keep_broken(verdict: Verdict, folder: Path) -> tuple[Verdict, Path | None]:
+    """Write the smallest broken world and its history; return the path of the former.
+
+    Where they can't be written, a note of the verdict says so: that costs no verdict.
+    """
+    assert verdict.scenario is not None  # noqa: S101 - a broken verdict has one
+    path = world_path(folder, verdict.findings[0].rule.lower(), verdict.scenario)
+    try:
+        write_world(path, verdict.scenario)
+        path.with_suffix(".history.jsonl").write_bytes(to_lines(verdict.history))
+    except OSError as error:
+        name = f"{folder.name}/{path.name}"
+        note = f"the counter-example could not be written to {name}: {error.strerror}"
+        return msgspec.structs.replace(verdict, notes=(*verdict.notes, note)), None
+    return verdict, path
+
+
+def world_path(folder: Path, what: str, scenario: Scenario) -> Path:
+    """Return where a world is kept: the same one under the same name."""
+    digest = hashlib.sha256(scenario.to_json()).hexdigest()[:4]
+    return folder / f"{what.replace('_', '-')}-{digest}.json"
+
+
+def write_world(path: Path, scenario: Scenario) -> None:
+    """Write a scenario, with its folder if need be. Raises `OSError`."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(scenario.to_json())
