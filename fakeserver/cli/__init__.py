@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from fakeserver.cli.annotations import annotate, annotations_option
 from fakeserver.cli.kept import keep, keep_margin
 from fakeserver.cli.options import (
     TakesClient,
@@ -69,6 +70,7 @@ def cli() -> None:
 @margins_option
 @command_options
 @report_options
+@annotations_option
 @client_argument
 def verify(client: str | None, seconds: float | None, **options: Any) -> None:
     """Run CLIENT in generated worlds until one breaks its promise.
@@ -112,6 +114,7 @@ def verify(client: str | None, seconds: float | None, **options: Any) -> None:
         verdict = keep(verdict, client)
     if options["margins"]:
         verdict = _measured(verdict, loaded, client, MarginsProgress(seconds, interrupt), options)
+    annotate(verdict, loaded, options["annotations"])
     reports.finish(msgspec.structs.replace(verdict, client=client), out)
 
 
@@ -119,6 +122,7 @@ def verify(client: str | None, seconds: float | None, **options: Any) -> None:
 @promise_options
 @command_options
 @report_options
+@annotations_option
 @click.argument("scenario")
 @client_argument
 def replay(scenario: str, client: str | None, **options: Any) -> None:
@@ -134,6 +138,7 @@ def replay(scenario: str, client: str | None, **options: Any) -> None:
     client, found = client_of(client, options)
     history = run(loaded, found)
     verdict = judge_history(loaded, history, promise_of(options))
+    annotate(verdict, found, options["annotations"])
     reports.finish(msgspec.structs.replace(verdict, client=client), out)
 
 

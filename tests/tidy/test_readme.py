@@ -101,7 +101,7 @@ def matches(shown: str, came: str) -> bool:
 
 def reader_environment(folder: Path) -> dict[str, str]:
     """A shell with the virtual environment activated, and nothing of the run that tests it."""
-    foreign = ("PYTEST", "FAKESERVER", "PYTHON", "COV", "CI")
+    foreign = ("PYTEST", "FAKESERVER", "PYTHON", "COV", "CI", "GITHUB")
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(foreign)
     }
