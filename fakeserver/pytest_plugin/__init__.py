@@ -93,10 +93,10 @@ def fake_server_factory(
     takes, or one ``scenario=`` (or the path of its file, from the project's folder on). What a call
     leaves out, the marker of the running test says. Each call is a new server with its own clock.
     """
+    # Not in the function: `@given` times each of its calls.
+    from fakeserver.pytest_plugin.checks import make_server
 
     def make(**given: Any) -> FakeServer:
-        from fakeserver.pytest_plugin.checks import make_server
-
         return make_server(pytestconfig.stash[RECORDS], fakeserver_profile, given)
 
     return make
@@ -129,13 +129,13 @@ def verify_client(
     `fakeserver.verify` takes and returns the verdict. ``verify_client(follow, scenario=world)``
     plays one world alone: a `fakeserver.Scenario`, or the path of its file from the project's
     folder on. What a call leaves out, the marker of the running test and the options say. Raises
-    `fakeserver.ContractBroken` if the promise is broken, or if nothing was proved.
+    `fakeserver.ContractBroken` if the promise is broken, or if a search proved nothing.
     """
+    # Not in the function: `@given` times each of its calls.
+    from fakeserver.pytest_plugin.checks import check_client
 
     def check(client: Any, **given: Any) -> Verdict:
         __tracebackhide__ = True
-        from fakeserver.pytest_plugin.checks import check_client
-
         return check_client(pytestconfig.stash[RECORDS], client, fakeserver_profile, given)
 
     return check

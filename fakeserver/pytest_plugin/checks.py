@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,13 +14,12 @@ from fakeserver.errors import ContractBroken, UsageError
 from fakeserver.generate import generate_scenario
 from fakeserver.profile import Profile
 from fakeserver.pytest_plugin.marker import layered
-from fakeserver.pytest_plugin.records import TITLE, Record, Records
+from fakeserver.pytest_plugin.records import Records
+from fakeserver.pytest_plugin.telling import kept, short, whole, with_replay
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.clients import Client
 from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.judge import judge
-from fakeserver.verifier.keeping import FOLDER, keep_broken
-from fakeserver.verifier.report.words import wrapped
 from fakeserver.verifier.runner import doorkeeper, run
 from fakeserver.verifier.search import verify
 from fakeserver.verifier.verdict import Verdict
@@ -30,10 +28,6 @@ VERIFIED = ("dialect", "profile", "seed", "page_size", "scenario")
 """What a marker says to `verify_client`; the rest is for one world alone."""
 BESIDE_SCENARIO = ("promise", "poll_seconds_max")
 """What `verify_client` takes beside a scenario."""
-
-
-WIDTH = 90
-"""Of the lines in a traceback: pytest puts its own mark before each."""
 
 
 def make_server(records: Records, profile: Profile | str, given: dict[str, Any]) -> FakeServer:
@@ -52,20 +46,26 @@ def make_server(records: Records, profile: Profile | str, given: dict[str, Any])
 def check_client(
     records: Records, client: Client, profile: Profile | str, given: dict[str, Any]
 ) -> Verdict:
-    """Verify `client` and return the verdict; raise `ContractBroken` if it is not ``kept``."""
+    """Verify `client` and return the verdict; raise `ContractBroken` if it is not ``kept``.
+
+    One world that is named, not searched for, need not hold a hazard for this client: there only a
+    broken promise is a failure.
+    """
     __tracebackhide__ = True
     verdict = _verdict(records, client, profile, given)
-    if verdict.outcome == "broken":
-        verdict = _kept(records, verdict)
     verdict = msgspec.structs.replace(verdict, client=_name(client))
-    shown = None if verdict.outcome == "kept" else f"{verdict.text()}{_again(verdict)}"
-    records.add(_record(records, verdict), shown)
-    if shown is None:
+    if verdict.outcome == "broken":
+        verdict = with_replay(records, verdict)
+    is_search = verdict.seed is not None
+    passes = verdict.outcome == "kept" or (verdict.outcome == "inconclusive" and not is_search)
+    records.add(verdict, passes=passes)
+    if passes:
         return verdict
     if any(note.startswith("interrupted") for note in verdict.notes):
         # The search makes a verdict of Ctrl-C; the session is to end as well.
-        pytest.exit(f"interrupted while a client was verified:\n{shown}", returncode=2)
-    raise ContractBroken(_short(verdict))
+        report = whole(kept(records, verdict))
+        pytest.exit(f"interrupted while a client was verified:\n{report}", returncode=2)
+    raise ContractBroken(short(verdict))
 
 
 def _verdict(
@@ -139,63 +139,8 @@ def _scenario(records: Records, scenario: Any) -> Scenario:
     return Scenario.load(records.config.rootpath / scenario)
 
 
-def _kept(records: Records, verdict: Verdict) -> Verdict:
-    """Keep the broken world as a file, and say how to play it again."""
-    if records.replay is not None:
-        path = records.replay[1]
-    else:
-        verdict, kept = keep_broken(verdict, records.config.rootpath / FOLDER)
-        if kept is None:
-            return verdict
-        path = kept
-    here = records.config.invocation_params.dir
-    replayed = ["--fakeserver-replay", os.path.relpath(path, here)]
-    command = shlex.join(["pytest", *_typed(records, here), *replayed])
-    return msgspec.structs.replace(verdict, replay=command)
-
-
-def _typed(records: Records, here: Path) -> list[str]:
-    """Return what to type for the running test: its id, from the folder where pytest was called."""
-    if records.item is None:
-        return []
-    path, separator, rest = str(records.item.nodeid).partition("::")
-    return [f"{os.path.relpath(records.config.rootpath / path, here)}{separator}{rest}"]
-
-
 def _name(client: Client) -> str:
     if isinstance(client, CommandClient):
         return shlex.join(["--", *client.argv])
     whole = getattr(client, "func", client)  # a partial call
     return f"{getattr(whole, '__module__', '')}:{getattr(whole, '__qualname__', repr(whole))}"
-
-
-def _record(records: Records, verdict: Verdict) -> Record:
-    wanted = records.config.option.fakeserver_report is not None
-    return {
-        "test": "" if records.item is None else str(records.item.nodeid),
-        "client": verdict.client,
-        "outcome": verdict.outcome,
-        "worlds": verdict.examples,
-        "verdict": verdict.to_json().decode() if wanted else "",
-    }
-
-
-def _again(verdict: Verdict) -> str:
-    """Say how to see it again: the same seed draws the same worlds on every machine."""
-    if verdict.scenario is None or verdict.seed is None:
-        return ""
-    return (
-        f"  Again    The same call finds it again, examples={verdict.examples} are enough. The "
-        f"world was drawn\n           as {verdict.scenario.origin}.\n"
-    )
-
-
-def _short(verdict: Verdict) -> str:
-    """Return what fits into a traceback: the headline, the reason, how to see it again."""
-    headline = verdict.text().partition("\n\n")[0]
-    if not verdict.findings:
-        return f"{headline}\n  {'; '.join(verdict.notes)}."
-    why = wrapped(" ".join(verdict.findings[0].why), WIDTH, head="  Why      ", indent=" " * 11)
-    replay = [f"  Replay   {verdict.replay}"] if verdict.replay else []
-    lines = [headline, *why, *replay, f"  The world is shown under {TITLE!r}."]
-    return "\n".join(lines)

@@ -16,6 +16,7 @@ from fakeserver.pytest_plugin.marker import MARKER, words_of
 if TYPE_CHECKING:
     from fakeserver.app import FakeServer
     from fakeserver.scenario import Scenario
+    from fakeserver.verifier.verdict import Verdict
 
 KEY = "fakeserver_records"
 """The attribute of a test's report that carries its records, also from worker to controller."""
@@ -41,15 +42,15 @@ class Records:
         self.words: dict[str, Any] = {}
         self.replay: tuple[Scenario, Path] | None = None
         self.servers: list[FakeServer] = []
-        self._shown: str | None = None
-        self._of_test: list[Record] = []
+        self._failed: Verdict | None = None
+        self._of_test: list[Verdict] = []
         self._all: list[Record] = []
         self._written = ""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Forget the test before, and read the markers; a slip in one is an error of its test."""
-        self.item, self.words, self._shown = item, {}, None
+        self.item, self.words, self._failed = item, {}, None
         self.servers.clear()
         self._of_test.clear()
         if item.get_closest_marker(MARKER) is None:
@@ -62,24 +63,35 @@ class Records:
         if slip:  # out here, or it would be shown twice
             pytest.fail(slip, pytrace=False)
 
-    def add(self, record: Record, shown: str | None) -> None:
-        """Note a verdict; `shown` is what a failure of this test is to show."""
-        self._of_test.append(record)
-        self._shown = shown or self._shown
+    def add(self, verdict: Verdict, *, passes: bool) -> None:
+        """Note a verdict. If the test fails, it shows the last one that did not pass."""
+        self._of_test.append(verdict)
+        if not passes:
+            self._failed = verdict
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Let the report of a phase carry what was noted in it, and a failure show it."""
         report = yield
+        shows = report.failed and report.when != "teardown"
         if self._of_test:
-            vars(report)[KEY] = list(self._of_test)
-            self._of_test.clear()
-        if report.failed and report.when != "teardown":
-            if self._shown is not None:
-                report.sections.append((TITLE, self._shown))
-            for server in self.servers[-SERVERS_SHOWN_MAX:]:
-                report.sections.append((f"{TITLE}: what was asked", _asked(server)))
+            self._tell(report, shows=shows)
+        for server in self.servers[-SERVERS_SHOWN_MAX:] if shows else ():
+            report.sections.append((f"{TITLE}: what was asked", _asked(server)))
         return report
+
+    def _tell(self, report: pytest.TestReport, *, shows: bool) -> None:
+        from fakeserver.pytest_plugin.telling import kept, record, whole
+
+        carried = []
+        for verdict in self._of_test:
+            is_shown = shows and verdict is self._failed
+            told = kept(self, verdict) if is_shown else verdict
+            if is_shown:
+                report.sections.append((TITLE, whole(told)))
+            carried.append(record(self, told, is_kept=is_shown))
+        vars(report)[KEY] = carried
+        self._of_test.clear()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take over what a report carries, whichever process made it."""

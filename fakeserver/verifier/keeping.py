@@ -21,7 +21,7 @@ def keep_broken(verdict: Verdict, folder: Path) -> tuple[Verdict, Path | None]:
     Where they can't be written, a note of the verdict says so: that costs no verdict.
     """
     assert verdict.scenario is not None  # noqa: S101 - a broken verdict has one
-    path = world_path(folder, verdict.findings[0].rule.lower(), verdict.scenario)
+    path = world_of(verdict, folder)
     try:
         write_world(path, verdict.scenario)
         path.with_suffix(".history.jsonl").write_bytes(to_lines(verdict.history))
@@ -30,6 +30,12 @@ def keep_broken(verdict: Verdict, folder: Path) -> tuple[Verdict, Path | None]:
         note = f"the counter-example could not be written to {name}: {error.strerror}"
         return msgspec.structs.replace(verdict, notes=(*verdict.notes, note)), None
     return verdict, path
+
+
+def world_of(verdict: Verdict, folder: Path) -> Path:
+    """Return where the world of a broken verdict is kept."""
+    assert verdict.scenario is not None  # noqa: S101 - as above
+    return world_path(folder, verdict.findings[0].rule.lower(), verdict.scenario)
 
 
 def world_path(folder: Path, what: str, scenario: Scenario) -> Path:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from fakeserver.generate import generate_scenario
 from fakeserver.pytest_plugin.options import OPTIONS
 
 from .project import RIGHT, WRONG, Run, run_pytest, write
@@ -80,6 +81,11 @@ def test_the_marker_speaks_to_the_judge(verify_client):
 def test_one_world(verify_client):
     verdict = verify_client(right, scenario="worlds/kept.json")
     assert (verdict.outcome, verdict.seed) == ("kept", None)
+
+
+def test_a_named_world_may_be_harmless(verify_client):
+    verdict = verify_client(right, scenario="worlds/harmless.json")
+    assert verdict.outcome == "inconclusive"
 
 
 def test_right(verify_client):
@@ -178,6 +184,18 @@ def test_of_another_api(verify_client):
 """
 
 
+FETCH_NEW = """
+def fetch_new(http, base_url, since_id):
+    events = []
+    while True:
+        query = {"since_id": since_id, "limit": 50}
+        rows = http.get(f"{base_url}/com/events.json", params=query)
+        rows.raise_for_status()
+        if not rows.json()["events"]:
+            return events, since_id
+        events += rows.json()["events"]
+        since_id = events[-1]["id"]
+"""
 PAGE = Path(__file__).parents[2] / "contracts" / "PYTEST.md"
 
 
@@ -197,16 +215,18 @@ class Project(NamedTuple):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    from fakeserver.generate import generate_scenario
-
     kept = generate_scenario(dialect="haravan", seed=2).to_json().decode()
+    nothing_happens = generate_scenario(dialect="haravan", seed=1, hazards=("restart",))
+    harmless = nothing_happens.to_json().decode()
     files = {
         "clients.py": RIGHT + WRONG,
         **files_of_the_page(),
+        "my_code.py": FETCH_NEW,
         "my_client.py": "from clients import right as follow\n",
         "test_passing.py": PASSING,
         "test_failing.py": FAILING,
         "worlds/kept.json": kept,
+        "worlds/harmless.json": harmless,
         "pytest.ini": "[pytest]\npythonpath = .\naddopts = --strict-markers\n",
     }
     folder = write(tmp_path_factory.mktemp("project"), files)
@@ -219,12 +239,12 @@ def test_what_should_passes(project: Project) -> None:
     listed = [line for line in project.run.text.splitlines() if re.match("FAILED|ERROR ", line)]
     named = {line.split()[1] for line in listed}
     assert {name.partition("::")[0] for name in named} == {"test_failing.py"}, project.run.text
-    assert project.run.outcomes["passed"] == 17
+    assert project.run.outcomes["passed"] == 19
 
 
 def test_the_page_shows_tests(project: Project) -> None:
     """Those that pass above; and it names every option, fixture and word of the environment."""
-    assert len(files_of_the_page()) == 2
+    assert len(files_of_the_page()) == 3
     page = PAGE.read_text(encoding="utf-8")
     for option in OPTIONS:
         if option.twins:
@@ -340,7 +360,7 @@ def test_the_summary_counts_verdicts(project: Project) -> None:
     assert line.startswith(f"fakeserver: {len(verdicts)} verdicts over ")
     assert line.endswith("; written to report.json")
     broken = [verdict["test"] for verdict in verdicts if verdict["outcome"] == "broken"]
-    assert f"{len(broken)} broken, 1 inconclusive" in line
+    assert f"{len(broken)} broken, 2 inconclusive" in line
 
 
 def test_the_report_has_each_verdict(project: Project) -> None:
@@ -351,4 +371,8 @@ def test_the_report_has_each_verdict(project: Project) -> None:
     assert (wrong["client"], wrong["outcome"], wrong["seed"]) == ("clients:wrong", "broken", 3)
     assert wrong["replay"] == shlex.join(told_command(project))
     assert wrong["findings"][0]["rule"] == "LOST"
+    caught = [
+        each for each in verdicts if each["test"].endswith("::test_the_failure_can_be_looked_at")
+    ]
+    assert [(each["outcome"], each["replay"]) for each in caught] == [("broken", None)]
     assert str(project.folder) not in json.dumps(verdicts)

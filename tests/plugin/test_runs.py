@@ -65,7 +65,7 @@ UNUSED = """
 import sys
 
 
-def test_loaded(fake_server_factory):
+def test_loaded():
     assert "fakeserver.pytest_plugin" in sys.modules
     assert "fakeserver.world" not in sys.modules
     assert "werkzeug" not in sys.modules
