@@ -33,6 +33,7 @@ def scenarios(
     page_size: int | None = None,
     late_by_ms_max: int | None = None,
     hazards: Collection[str] | None = None,
+    instances: int = 1,
 ) -> SearchStrategy[Scenario]:
     """Return a strategy for worlds of a profile, for tests of your own with ``@given``.
 
@@ -62,6 +63,7 @@ def scenarios(
         "page_size": page_size,
         "late_by_ms_max": late_by_ms_max,
         "hazards": hazards,
+        "instances": instances,
     }
     # What does not fit is told now, and not in the test.
     draw_scenario(Random(0), **words)  # noqa: S311 - no secret

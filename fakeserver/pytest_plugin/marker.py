@@ -8,16 +8,25 @@ from typing import Any
 import pytest
 
 MARKER = "fakeserver"
-DRAWN = ("dialect", "profile", "seed", "example", "page_size", "late_by_ms_max", "hazards")
+DRAWN = (
+    "dialect",
+    "profile",
+    "seed",
+    "example",
+    "page_size",
+    "late_by_ms_max",
+    "hazards",
+    "instances",
+)
 """The words of `fakeserver.generate_scenario`. A test holds the two to each other: importing it to
 ask would cost everybody who has a marker and no world."""
 WORDS = (*DRAWN, "scenario")
 SIGNATURE = (
     f"{MARKER}(*, dialect='haravan', profile='default', seed=0, example=0, page_size=None, "
-    "late_by_ms_max=None, hazards=None, scenario=None): the world that fake_server plays, and what "
-    "verify_client takes where a call says nothing else (dialect, profile, seed, page_size); or "
-    "one scenario, or its file, for both. The marker of a test goes before that of its class or "
-    "module, word by word"
+    "late_by_ms_max=None, hazards=None, instances=1, scenario=None): the world that fake_server "
+    "plays, and what verify_client takes where a call says nothing else (dialect, profile, seed, "
+    "page_size); or one scenario, or its file, for both. The marker of a test goes before that of "
+    "its class or module, word by word"
 )
 
 Words = Mapping[str, Any]

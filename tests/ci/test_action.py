@@ -24,7 +24,8 @@ OF_THE_ACTION = {
     "package",
     "python",
 }
-"""Inputs that are no options of ``fakeserver verify``, or not as they are there."""
+"""Inputs that are no options of ``fakeserver verify``, or not as they are there. `options` takes
+those that have no input of their own."""
 CLIENTS = '''\
 """Clients of somebody's project."""
 
@@ -160,7 +161,7 @@ def test_inputs_are_options_of_the_command() -> None:
         if name.startswith("--")
     }
     assert set(ACTION["inputs"]) - OF_THE_ACTION <= options
-    assert {"dialect", "seconds", "margins", "persistent", "json"} <= set(ACTION["inputs"])
+    assert {"dialect", "instances", "seconds", "margins", "json"} <= set(ACTION["inputs"])
 
 
 def test_every_input_reaches_a_step() -> None:

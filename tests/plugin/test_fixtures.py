@@ -335,7 +335,10 @@ def test_what_proves_nothing_is_no_pass(project: Project) -> None:
             "test_a_world_and_a_number",
             "verify_client: a scenario is complete, it takes no examples",
         ),
-        ("test_slip", "page_size, late_by_ms_max, hazards, scenario; got sede; did you mean seed?"),
+        (
+            "test_slip",
+            "page_size, late_by_ms_max, hazards, instances, scenario; got sede; did you mean seed?",
+        ),
         ("test_no_name", "takes names, as in dialect='haravan'; got (7,)"),
         ("test_text", "@pytest.mark.fakeserver: seed: expected a whole number, got '7'"),
         ("test_unknown", "no dialect is called 'nope'; known are haravan, saleschannel"),

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from inspect import signature
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, Phase, find, settings
 
 from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.errors import ProfileError, UsageError
+from fakeserver.generate import generate_scenario
 from fakeserver.scenario import Scenario
 from fakeserver.strategies import scenarios
 
@@ -60,6 +62,11 @@ def test_it_shrinks_to_two_events_of_one_moment(dialect: str) -> None:
 def test_it_shrinks_to_one_fault() -> None:
     faulty = smallest(lambda world: any(poll.faults for poll in world.polls))
     assert counted(faulty) == simple(faults=1)
+
+
+def test_it_takes_what_the_generator_takes() -> None:
+    words = set(signature(generate_scenario).parameters) - {"seed", "example"}
+    assert set(signature(scenarios).parameters) == words
 
 
 def test_a_profile_has_a_dialect_of_its_own() -> None:
