@@ -1,48 +1,60 @@
 """The documents of one API: read, bundled, and asked for the schema of an answer's body.
 
 The schema files are the source. An `openapi.json` carries copies of them, so that it can be served
-alone; `components` makes the copies, and ``python contracts/_documents.py`` writes them.
+alone; `components` makes the copies, and ``python contracts/_documents.py`` writes them: those of
+our own dialects, or those in the folders that are named.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from functools import lru_cache
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from fakeserver.dialects import DIALECTS, find_dialect
+
 FOLDER = Path(__file__).parent
 ENDING = ".schema.json"
-APIS = ("haravan", "saleschannel")
-"""The faked APIs: their schemas also lie in files of their own."""
-
 Json = dict[str, Any]
 
 
-def read(path: Path) -> Json:
+def read(path: Traversable) -> Json:
     """Return the object in a JSON file."""
     document: Json = json.loads(path.read_text(encoding="utf-8"))
     return document
 
 
 @lru_cache(maxsize=8)
-def openapi(folder: str) -> Json:
-    """Return the OpenAPI document of `folder` (not to be changed)."""
-    return read(FOLDER / folder / "openapi.json")
+def openapi(api: str) -> Json:
+    """Return the OpenAPI document of a dialect, or of the control API (not to be changed)."""
+    return read(folder_of(api) / "openapi.json")
+
+
+def folder_of(api: str) -> Traversable:
+    """Return the folder of the documents of a dialect, or of the control API."""
+    if (FOLDER / api).is_dir():
+        return FOLDER / api
+    folder = find_dialect(api).documents
+    assert folder is not None, f"the dialect {api} names no folder of documents"
+    return folder
 
 
 def folders() -> list[str]:
-    """Return the folders that have an OpenAPI document: the faked APIs, and the control API."""
+    """Return whose OpenAPI documents lie here: our dialects', and the control API's."""
     return sorted(path.parent.name for path in FOLDER.glob("*/openapi.json"))
 
 
-def schema_files(folder: str) -> list[Path]:
+def schema_files(folder: Traversable) -> list[Traversable]:
     """Return the files that each hold one JSON Schema."""
-    return sorted((FOLDER / folder).glob(f"*{ENDING}"))
+    found = (path for path in folder.iterdir() if path.name.endswith(ENDING))
+    return sorted(found, key=lambda path: path.name)
 
 
-def components(folder: str) -> Json:
-    """Return the schema files of `folder` as the ``components/schemas`` of its OpenAPI document.
+def components(folder: Traversable) -> Json:
+    """Return the schema files of a folder as the ``components/schemas`` of its OpenAPI document.
 
     ``event.schema.json`` becomes ``Event``, its ``$defs/part`` becomes ``EventPart``.
     """
@@ -79,10 +91,10 @@ def _bundled_ref(ref: str, file: str) -> str:
     return f"#/components/schemas/{name}"
 
 
-def main() -> None:
+def main(folders: list[Path]) -> None:
     """Write the schema files into the OpenAPI documents."""
-    for folder in APIS:
-        path = FOLDER / folder / "openapi.json"
+    for folder in folders:
+        path = folder / "openapi.json"
         document = read(path)
         document["components"]["schemas"] = components(folder)
         text = json.dumps(document, indent=2, ensure_ascii=False)
@@ -90,4 +102,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main([Path(name) for name in sys.argv[1:]] or [FOLDER / name for name in DIALECTS])

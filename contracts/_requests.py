@@ -14,8 +14,11 @@ from urllib.parse import quote, quote_plus
 import msgspec
 
 from fakeserver.clock import as_datetime, to_text
+from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import TOKEN, TOKEN_WITHOUT_ROLE
 from fakeserver.scenario import Scenario
+
+from ._documents import openapi
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 CREATED_AT = ("created_at_min", "created_at_max")
@@ -94,7 +97,10 @@ class Drawing:
 
     def path(self) -> str:
         """Return a path, decoded, with ids of the world's events or others in it."""
-        paths = self.pick([PATHS], [PATHS_WRONG])[self.scenario.dialect]
+        name = self.scenario.dialect
+        listed = find_dialect(name).list_path
+        right, wrong = PATHS.get(name, (listed,)), PATHS_WRONG.get(name, ("/", f"{listed}/"))
+        paths = self.pick([right], [wrong])
         event = self.pick(self.scenario.events, [None]) if self.scenario.events else None
         event_id = self.random.choice((0, 1, 10**18)) if event is None else event.id
         subject = 7 if event is None else event.fields.get("subject_id", 7)
@@ -129,6 +135,18 @@ class Drawing:
             return f"{top}[{column}][{operator}]", value
         return top, self.pick(NUMBERS[:-1], NUMBERS_WRONG)
 
+    def other_pair(self) -> tuple[str, str]:
+        """Return a parameter that the document of any other dialect has, and a value, decoded."""
+        document = openapi(self.scenario.dialect)
+        known = document["components"]["parameters"].values()
+        parameter = self.random.choice([each for each in known if each["in"] == "query"])
+        name = self.pick([parameter["name"]], NAMES_WRONG)
+        if parameter["schema"].get("type") != "integer":
+            return name, self.pick([str(parameter["example"])], [self.word()])
+        stamps = [e.recorded_at for e in self.scenario.events if e.recorded_at is not None]
+        seconds = [str(stamp // 1000) for stamp in stamps]
+        return name, self.pick((*NUMBERS[:-1], *seconds), NUMBERS_WRONG)
+
     def word(self) -> str:
         """Return an id, an event type or any other text."""
         ids = [str(event.id) for event in self.scenario.events]
@@ -150,7 +168,8 @@ class Drawing:
 def draw_request(random: Random, scenario: Scenario) -> Request:
     """Draw a request to the API of `scenario`."""
     draw = Drawing(random, scenario)
-    pair = draw.saleschannel_pair if scenario.dialect == "saleschannel" else draw.haravan_pair
+    pairs_of = {"haravan": draw.haravan_pair, "saleschannel": draw.saleschannel_pair}
+    pair = pairs_of.get(scenario.dialect, draw.other_pair)
     pairs = [pair() for _ in range(random.choice((0, 1, 1, 2, 2, 3)))]
     right = "&".join(f"{_encoded(name)}={_encoded(value)}" for name, value in pairs)
     soup = ["%", "%FF", "=", "&", "+", "%00", "\xff", *(part for pair in pairs for part in pair)]

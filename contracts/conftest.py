@@ -13,11 +13,12 @@ from contextlib import closing
 
 import pytest
 
-from fakeserver.dialects import DIALECTS
+from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.errors import ClientNotFound, UsageError
 from fakeserver.verifier.clients import load_client
 
 from ._any_log import AnyLog
+from ._documents import folders
 from ._targets import Target, find_target
 
 PROFILES = ("default", "documented")
@@ -28,11 +29,23 @@ TALLY = pytest.StashKey[Counter[tuple[str, int]]]()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test for each dialect that is asked for, and a law in the worlds of each profile."""
+    """Run a test for each dialect that is asked for, and a law in the worlds of each profile.
+
+    Without ``--fakeserver-dialect`` these are our own: another package that happens to be installed
+    must not make our suite fail.
+    """
     config = metafunc.config
-    if "api_dialect" in metafunc.fixturenames:
-        chosen = config.option.fakeserver_dialect
-        metafunc.parametrize("api_dialect", DIALECTS if chosen is None else (chosen,))
+    chosen = config.option.fakeserver_dialect
+    dialects = DIALECTS if chosen is None else (chosen,)
+    if "api_profile" in metafunc.fixturenames:
+        profiles = [
+            (name, profile.name) for name in dialects for profile in find_dialect(name).profiles
+        ]
+        metafunc.parametrize(("api_dialect", "api_profile"), profiles)
+    elif "api_dialect" in metafunc.fixturenames:
+        metafunc.parametrize("api_dialect", dialects)
+    if "document_of" in metafunc.fixturenames:
+        metafunc.parametrize("document_of", folders() if chosen is None else (chosen,))
     if "law_profile" in metafunc.fixturenames:
         plays = config.option.fakeserver_target in PLAYING
         metafunc.parametrize("law_profile", PROFILES if plays else ("as it is",))

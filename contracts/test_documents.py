@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from ._checks import validator
-from ._documents import APIS, FOLDER, Json, components, folders, openapi, read, schema_files
+from ._documents import Json, components, folder_of, openapi, read, schema_files
 
 HEADINGS = {"late", "ties", "limit", "order", "appends", "times", "content"}
 """The headings of PROMISES.md that reports point to."""
@@ -25,20 +24,18 @@ def nodes(value: Any) -> Iterator[Json]:
         yield from nodes(child)
 
 
-@pytest.mark.parametrize("folder", folders())
-def test_openapi_is_valid(folder: str) -> None:
+def test_openapi_is_valid(document_of: str) -> None:
     """By the rules of OpenAPI 3.1, its schemas by those of JSON Schema 2020-12."""
-    document = openapi(folder)
+    document = openapi(document_of)
     assert document["openapi"].startswith("3.1.")
     validate(document)
     for schema in document["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
 
 
-@pytest.mark.parametrize("folder", folders())
-def test_openapi_can_be_served_alone(folder: str) -> None:
+def test_openapi_can_be_served_alone(document_of: str) -> None:
     """No reference leads out of the document, and none leads nowhere."""
-    document = openapi(folder)
+    document = openapi(document_of)
     refs = [node["$ref"] for node in nodes(document) if isinstance(node.get("$ref"), str)]
     assert refs
     for ref in refs:
@@ -48,10 +45,9 @@ def test_openapi_can_be_served_alone(folder: str) -> None:
             target = target[key.replace("~1", "/").replace("~0", "~")]
 
 
-@pytest.mark.parametrize("folder", folders())
-def test_everything_is_described(folder: str) -> None:
+def test_everything_is_described(document_of: str) -> None:
     """Who reads an operation learns what it and each of its parameters and answers mean."""
-    for path, item in openapi(folder)["paths"].items():
+    for path, item in openapi(document_of)["paths"].items():
         for method, operation in item.items():
             if method == "parameters":
                 continue
@@ -59,59 +55,55 @@ def test_everything_is_described(folder: str) -> None:
             assert operation["operationId"], f"{method} {path}"
             assert operation["responses"], f"{method} {path}"
     for kind in ("parameters", "responses", "headers"):
-        for name, described in openapi(folder)["components"].get(kind, {}).items():
-            assert described["description"], f"{folder}: {kind} {name}"
+        for name, described in openapi(document_of)["components"].get(kind, {}).items():
+            assert described["description"], f"{document_of}: {kind} {name}"
 
 
-@pytest.mark.parametrize("folder", folders())
-def test_operations_have_names_of_their_own(folder: str) -> None:
+def test_operations_have_names_of_their_own(document_of: str) -> None:
     """Links and generated clients go by them."""
     operations = [
-        node["operationId"] for node in nodes(openapi(folder)["paths"]) if "responses" in node
+        node["operationId"] for node in nodes(openapi(document_of)["paths"]) if "responses" in node
     ]
     assert len(operations) == len(set(operations))
     linked = {
-        link["operationId"] for link in openapi(folder)["components"].get("links", {}).values()
+        link["operationId"] for link in openapi(document_of)["components"].get("links", {}).values()
     }
     assert linked <= set(operations)
 
 
-@pytest.mark.parametrize("api", APIS)
-def test_schema_files_are_valid(api: str) -> None:
+def test_schema_files_are_valid(api_dialect: str) -> None:
     """By the rules of JSON Schema 2020-12, which each of them names."""
-    assert schema_files(api)
-    for path in schema_files(api):
+    files = schema_files(folder_of(api_dialect))
+    assert files
+    for path in files:
         schema = read(path)
         assert schema["$schema"] == Draft202012Validator.META_SCHEMA["$id"], path.name
         Draft202012Validator.check_schema(schema)
 
 
-@pytest.mark.parametrize("api", APIS)
-def test_schema_files_are_those_of_openapi(api: str) -> None:
+def test_schema_files_are_those_of_openapi(api_dialect: str) -> None:
     """After a change of a schema file: ``python contracts/_documents.py`` copies it."""
-    assert openapi(api)["components"]["schemas"] == components(api)
+    assert openapi(api_dialect)["components"]["schemas"] == components(folder_of(api_dialect))
 
 
-@pytest.mark.parametrize("api", APIS)
-def test_examples_of_answers_keep_their_schemas(api: str) -> None:
+def test_examples_of_answers_keep_their_schemas(api_dialect: str) -> None:
     """Those of the documents' samples among them."""
     checked = 0
-    document = openapi(api)
+    document = openapi(api_dialect)
     for node in nodes([document["paths"], document["components"]["responses"]]):
         media = node.get("content", {}).get("application/json", {})
         for example in media.get("examples", {}).values():
             name = example["$ref"].rpartition("/")[2]
             value = document["components"]["examples"][name]["value"]
-            errors = validator(api, media["schema"]["$ref"]).iter_errors(value)
+            errors = validator(api_dialect, media["schema"]["$ref"]).iter_errors(value)
             assert [error.message for error in errors] == [], name
             checked += 1
     assert checked >= len(document["components"]["examples"])
 
 
-@pytest.mark.parametrize("api", APIS)
-def test_examples_of_schemas_keep_them(api: str) -> None:
+def test_examples_of_schemas_keep_them(api_dialect: str) -> None:
     """What stands under `examples` in a schema, and the example of each parameter."""
-    document = openapi(api)
+    document = openapi(api_dialect)
     parameters = list(document["components"]["parameters"].values())
     schemas = [node for node in nodes(document["components"]["schemas"]) if "examples" in node]
     pairs = [(schema, example) for schema in schemas for example in schema["examples"]]
@@ -128,9 +120,8 @@ def test_examples_of_schemas_keep_them(api: str) -> None:
         assert list(Draft202012Validator(whole).iter_errors(example)) == [], example
 
 
-@pytest.mark.parametrize("api", APIS)
-def test_what_reports_point_to_is_there(api: str) -> None:
+def test_what_reports_point_to_is_there(api_dialect: str) -> None:
     """A report names a heading of PROMISES.md; it must exist."""
-    promises = (FOLDER / api / "PROMISES.md").read_text(encoding="utf-8")
+    promises = (folder_of(api_dialect) / "PROMISES.md").read_text(encoding="utf-8")
     headings = {line[3:] for line in promises.splitlines() if line.startswith("## ")}
     assert headings >= HEADINGS

@@ -168,17 +168,24 @@ def is_no_failure(check: str, api: str, uri: str, status: int) -> bool:
     It may refuse a filter in JSON and in brackets, which OpenAPI can't say is wrong; and an address
     that is too long for the server in front of the API, which then answers in its own way. And it
     may accept what was negated and is right as sent: a filter whose parts were negated twice, and
-    an empty object, of which nothing is left in a query.
+    an empty object, of which nothing is left in a query. What only a server can make up, such as a
+    cursor, nobody draws: a parameter with such a value may be refused.
     """
     query = parse_qsl(urlsplit(uri).query, keep_blank_values=True)
     if check == "positive_data_acceptance":
         encodings = {name.partition("[")[1] for name, _ in query if name.startswith("$filter")}
-        if len(encodings) > 1:
+        if len(encodings) > 1 or opaque(api) & {name for name, _ in query}:
             return True
     if check == "negative_data_rejection" and api == "saleschannel":
         names = [name for name, _ in query]
         return len(names) == len({*names}) and all(is_right(api, *named) for named in query)
     return len(uri) > LINE_CHARS_MAX and status in (414, 431)
+
+
+def opaque(api: str) -> set[str]:
+    """Return the parameters whose values come from answers alone (``x-opaque`` in the schema)."""
+    known = openapi(api)["components"]["parameters"].values()
+    return {each["name"] for each in known if each.get("schema", {}).get("x-opaque")}
 
 
 def is_right(api: str, name: str, value: str) -> bool:

@@ -25,9 +25,18 @@ def contract_path(dialect: str, name: str) -> Traversable:
     if not _is_plain(dialect) or not folder.is_dir():
         known = _listed(entry.name for entry in root.iterdir() if entry.is_dir())
         raise UsageError(f"no contract is called {dialect!r}; there are {known}")
+    return document_in(folder, dialect, name)
+
+
+def document_in(folder: Traversable, dialect: str, name: str) -> Traversable:
+    """Return the document `name` in a `folder` that holds those of `dialect`.
+
+    Raises `UsageError`, listing what there is, where it is missing.
+    """
     document = folder.joinpath(name)
     if not _is_plain(name) or not document.is_file():
-        known = _listed(entry.name for entry in folder.iterdir() if entry.is_file())
+        there = folder.iterdir() if folder.is_dir() else ()
+        known = _listed(entry.name for entry in there if entry.is_file())
         raise UsageError(f"the contract {dialect} has no document {name!r}; there are {known}")
     return document
 

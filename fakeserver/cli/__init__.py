@@ -27,6 +27,7 @@ from fakeserver.cli.options import (
 from fakeserver.cli.reports import Reports
 from fakeserver.cli.serve import serve
 from fakeserver.cli.terminal import (
+    DialectName,
     Interrupt,
     MarginsProgress,
     Progress,
@@ -35,7 +36,7 @@ from fakeserver.cli.terminal import (
     width_of,
     write,
 )
-from fakeserver.dialects import DIALECTS, find_dialect
+from fakeserver.dialects import find_dialect
 from fakeserver.errors import HarnessError, UsageError
 from fakeserver.generate import generate_scenario
 from fakeserver.history import load_history
@@ -184,7 +185,7 @@ def explain(name: str | None) -> None:
 @cli.command()
 @click.option(
     "--dialect",
-    type=click.Choice(DIALECTS),
+    type=DialectName(),
     default=DIALECT_DEFAULT,
     show_default=True,
     help="Which API to show it on.",

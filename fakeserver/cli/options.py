@@ -8,8 +8,7 @@ from typing import Any, get_args
 
 import click
 
-from fakeserver.cli.terminal import Duration, HazardList, check_writable, span
-from fakeserver.dialects import DIALECTS
+from fakeserver.cli.terminal import DialectName, Duration, HazardList, check_writable, span
 from fakeserver.errors import UsageError
 from fakeserver.scenario import INSTANCES_MAX
 from fakeserver.verifier.clients import Client, load_client
@@ -21,9 +20,9 @@ from fakeserver.verifier.search import EXAMPLES_DEFAULT, EXAMPLES_MAX
 
 def dialect_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option that says which API it is about."""
-    return click.option(
-        "--dialect", type=click.Choice(DIALECTS), required=True, help="Which API to fake."
-    )(command)
+    return click.option("--dialect", type=DialectName(), required=True, help="Which API to fake.")(
+        command
+    )
 
 
 def profile_option(command: Callable[..., Any]) -> Callable[..., Any]:

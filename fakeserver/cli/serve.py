@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from fakeserver.cli.terminal import Duration, check_writable, is_terminal, write
-from fakeserver.dialects import DIALECTS, find_dialect
+from fakeserver.cli.terminal import DialectName, Duration, check_writable, is_terminal, write
+from fakeserver.dialects import find_dialect, known_dialects
 from fakeserver.dialects.base import TOKEN
 from fakeserver.errors import HarnessError, UsageError
 from fakeserver.profile import SwitchValue
@@ -111,7 +111,7 @@ def typed_value(dialect: str, name: str, text: str) -> SwitchValue:
 
 
 STREAM_OPTIONS = (
-    click.option("--dialect", type=click.Choice(DIALECTS), help="Which API to fake."),
+    click.option("--dialect", type=DialectName(), help="Which API to fake."),
     click.option("--profile", help="Which answers the API gives. [default: default]"),
     click.option(
         "--set", "settings", type=Setting(), multiple=True, help="Pin a switch; may be repeated."
@@ -267,7 +267,8 @@ def _options(given: dict[str, Any]) -> ServeOptions:
         dialect = given["dialect"] or world.dialect
         return ServeOptions(dialect=dialect, scenario=world, clock=mode, pace=pace)
     if given["dialect"] is None:
-        raise UsageError(f"expected --dialect ({', '.join(DIALECTS)}) or --scenario FILE, got none")
+        known = ", ".join(known_dialects())
+        raise UsageError(f"expected --dialect ({known}) or --scenario FILE, got none")
     if given["settings"]:
         chosen["settings"] = {
             name: typed_value(given["dialect"], name, text) for name, text in given["settings"]

@@ -13,7 +13,9 @@ from typing import Any, TextIO
 
 import click
 import msgspec
+from click.shell_completion import CompletionItem
 
+from fakeserver.dialects import DIALECTS, known_dialects
 from fakeserver.verifier.verdict import Verdict
 
 WIDTH_MIN, WIDTH_MAX = 60, 100
@@ -70,6 +72,38 @@ class HazardList(click.ParamType[tuple[str, ...]]):
         if not names:
             self.fail("expected names of hazards with commas between, got none", param, ctx)
         return names
+
+
+class DialectName(click.ParamType[str]):
+    """The name of a dialect: of ours, or of one that an installed package brings.
+
+    Others are looked for only when somebody names one, or asks for help: finding them reads the
+    metadata of every installed package.
+    """
+
+    name = "dialect"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002
+        """List the names, as for any choice."""
+        return f"[{'|'.join(known_dialects())}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse a name that nobody brings; click shows which there are."""
+        if value not in DIALECTS and value not in known_dialects():
+            self.fail(
+                f"{value!r} is not one of {', '.join(map(repr, known_dialects()))}.", param, ctx
+            )
+        return str(value)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Offer the names that begin as typed."""
+        names = (name for name in known_dialects() if name.startswith(incomplete))
+        return [CompletionItem(name) for name in names]
 
 
 def check_writable(_ctx: click.Context, _param: click.Parameter, path: str | None) -> str | None:

@@ -7,6 +7,7 @@ a field of `Dialect`; everything that they share (log, order, cut, judge) knows 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib.resources.abc import Traversable
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +20,7 @@ from fakeserver.log import EventLog, Selection
 from fakeserver.profile import Profile, Switch, SwitchValue, check_settings
 from fakeserver.query import Query
 from fakeserver.rate_limit import RateLimit
+from fakeserver.resources import contract_path, document_in
 from fakeserver.scenario import EventId, LoggedEvent
 
 if TYPE_CHECKING:
@@ -114,6 +116,19 @@ class Tell(Protocol):
         """Tell the story."""
 
 
+def no_rate_limit(settings: Settings) -> None:
+    """Let any number of requests through, whatever the settings."""
+
+
+def no_remedy(
+    scenario: Scenario,
+    event: LoggedEvent,
+    asked_from: Instant | None,
+    settings: Settings,
+) -> None:
+    """Know no request that reads a missed event; the report then gives no such advice."""
+
+
 class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """One API, whole.
 
@@ -130,13 +145,14 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     | `render_event` | one event as the API shows it: the truth that deliveries are compared with |
     | `refusal_body` | status, code, sentence, settings → the body of an error |
     | `late_by_ms_max` | lateness that the settings promise, ms |
-    | `rate_limit` | how many requests the settings let through, or None for any number |
+    | `rate_limit` | how many requests the settings let through, or None (the default) for any |
     | `tell` | chance, settings, stamps → id and fields of each event, in log order (`Tell`) |
     | `bounds` | the parameter that is a lower bound on stamps, on ids (`RECORDED_AT`, `ID`) |
     | `words` | what a query covers, in words; times far from the given one are dated |
-    | `remedy` | the request that reads a missed event in a poll, or None |
+    | `remedy` | the request that reads a missed event in a poll, or None (the default) |
     | `reference_client` | a client that every rule must spare |
     | `document_client` | the algorithm that the document (or its readers) use, for the tour |
+    | `documents` | the folder of its documents; None: ``contracts/<name>`` of this package |
     """
 
     name: str
@@ -147,19 +163,33 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     stamp_ms: int
     id_type: type[int] | type[str]
     fields_required: frozenset[str]
-    overlap_rows: int
     parse: Callable[[Ask, Settings], Query]
     render: Callable[[Query, Selection, Settings], Answer]
     render_event: Callable[[LoggedEvent, Settings], dict[str, Any]]
     refusal_body: Callable[[Refused, Settings], bytes]
     late_by_ms_max: Callable[[Settings], int]
-    rate_limit: Callable[[Settings], RateLimit | None]
     tell: Tell
     words: Callable[[Query, Instant], str]
-    remedy: Callable[[Scenario, LoggedEvent, Instant | None, Settings], Remedy | None]
     reference_client: Callable[[Any], Any]
     document_client: Callable[[Any], Any]
+    overlap_rows: int = 0
     bounds: Mapping[str, str] = {}
+    rate_limit: Callable[[Settings], RateLimit | None] = no_rate_limit
+    remedy: Callable[[Scenario, LoggedEvent, Instant | None, Settings], Remedy | None] = no_remedy
+    documents: Traversable | None = None
+
+    def document(self, name: str) -> Traversable:
+        """Return the document called `name`, such as ``openapi.json``. Raises `UsageError`."""
+        if self.documents is None:
+            return contract_path(self.name, name)
+        return document_in(self.documents, self.name, name)
+
+    @property
+    def promises_at(self) -> str:
+        """Where a report sends a reader who asks what the API promises."""
+        if self.documents is None:
+            return f"contracts/{self.name}/PROMISES.md"
+        return f"PROMISES.md of {self.name}"
 
     def profile(self, name: str) -> Profile:
         """Return the profile called `name`. Raises `ProfileError`, listing the known ones."""

@@ -92,6 +92,23 @@ def unknown_parameter(name: str, known: Collection[str], *, status: int = 400) -
     return Refused(status, "unknown-parameter", f"expected one of {names}, got {shown(name)}{hint}")
 
 
+def parameters(ask: Ask, path: str, known: Collection[str]) -> dict[str, str]:
+    """Return the parameters of a GET of `path`, for an API whose refusals have the usual statuses.
+
+    Raises `Refused`: 404 for another path, 405 for another method, 401 and 403 for the token (see
+    `check_token`), 400 for a name that is not in `known` or comes twice, 414 for too long a query.
+    """
+    if ask.path != path:
+        raise Refused(404, "unknown-path", f"expected {path}, got {shown(ask.path)}")
+    only_get(ask, path)
+    check_token(ask)
+    given = reject_repeated(split_query(ask.query))
+    for name in given:
+        if name not in known:
+            raise unknown_parameter(name, known)
+    return given
+
+
 def whole_number(
     name: str, text: str, *, least: int, most: int = WHOLE_NUMBER_MAX, status: int = 400
 ) -> int:

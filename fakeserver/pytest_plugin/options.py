@@ -170,11 +170,11 @@ def _check_suite(config: pytest.Config) -> None:
     """Raise `pytest.UsageError` for options of the suite that contradict each other."""
     chosen = config.option.fakeserver_dialect
     if chosen is not None:
-        from fakeserver.dialects import DIALECTS
+        from fakeserver.dialects import DIALECTS, known_dialects
 
-        if chosen not in DIALECTS:
+        if chosen not in DIALECTS and chosen not in known_dialects():
             raise pytest.UsageError(
-                f"--fakeserver-dialect: expected {' or '.join(DIALECTS)}, got {chosen!r}"
+                f"--fakeserver-dialect: expected {' or '.join(known_dialects())}, got {chosen!r}"
             )
     target = config.option.fakeserver_target
     one = target not in ("in-process", "served") or config.option.fakeserver_client

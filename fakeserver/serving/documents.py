@@ -6,19 +6,24 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from fakeserver.dialects import DIALECTS
+from fakeserver.dialects import DIALECTS_MAX, find_dialect, known_dialects
 from fakeserver.resources import contract_path
 
 CONTROL = "control"
-NAMES = (CONTROL, *DIALECTS)
-"""The documents that there are."""
 
 Json = dict[str, Any]
 
 
-@lru_cache(maxsize=len(NAMES))
+def names() -> tuple[str, ...]:
+    """The documents that there are."""
+    return (CONTROL, *known_dialects())
+
+
+@lru_cache(maxsize=DIALECTS_MAX)
 def _read(name: str) -> str:
-    return contract_path(name, "openapi.json").read_text(encoding="utf-8")
+    if name == CONTROL:
+        return contract_path(CONTROL, "openapi.json").read_text(encoding="utf-8")
+    return find_dialect(name).document("openapi.json").read_text(encoding="utf-8")
 
 
 def document(name: str, *, prefix: str = "") -> Json:

@@ -227,8 +227,9 @@ def get_openapi(here: Here, request: Request) -> Response:
 
 def get_document(_: Here, request: Request, name: str) -> Response:
     """Send one document alone."""
-    if name not in documents.NAMES:
-        known = ", ".join(documents.NAMES)
+    names = documents.names()
+    if name not in names:
+        known = ", ".join(names)
         raise Problem(404, "no-document", f"expected one of {known}, got {name[:80]!r}")
     return _json(documents.document(name, prefix=request.root_path))
 

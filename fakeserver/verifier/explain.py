@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from fakeserver.dialects import DIALECTS, find_dialect
+from fakeserver.dialects import find_dialect, known_dialects
 from fakeserver.dialects.base import Dialect
-from fakeserver.errors import UsageError
+from fakeserver.errors import ProfileError, UsageError
 from fakeserver.fault import FAULT_KINDS
 from fakeserver.profile import Profile, Switch
 from fakeserver.verifier.causes import CAUSES
@@ -36,7 +36,7 @@ def explain(name: str) -> str:
 
 def known_names() -> list[str]:
     """Every name that `explain` knows."""
-    dialects = [find_dialect(name) for name in DIALECTS]
+    dialects = list(_dialects())
     switches = {switch.name for dialect in dialects for switch in dialect.switches}
     profiles = [profile.name for dialect in dialects for profile in dialect.profiles]
     names = [*RULES, *CAUSES, *FAULT_CLASSES, *HAZARDS, *FAULT_KINDS, *THEOREMS, *IMPOSSIBLE]
@@ -55,11 +55,24 @@ def overview() -> str:
         "theorems:    " + " ".join(THEOREMS),
         "impossible:  " + " ".join(IMPOSSIBLE),
     ]
-    for name in DIALECTS:
-        dialect = find_dialect(name)
+    for name in known_dialects():
+        try:
+            dialect = find_dialect(name)
+        except ProfileError as error:
+            lines.append(f"{name}: {error}")
+            continue
         lines.append(f"switches of {name}:  {' '.join(s.name for s in dialect.switches)}")
         lines.append(f"profiles of {name}:  {' '.join(p.name for p in dialect.profiles)}")
     return "\n".join(lines) + "\n"
+
+
+def _dialects() -> Iterator[Dialect]:
+    """Yield all dialects; one that its package does not bring can't be asked, and is left out."""
+    for name in known_dialects():
+        try:
+            yield find_dialect(name)
+        except ProfileError:
+            continue
 
 
 def _explanations(name: str) -> Iterator[str]:
@@ -90,7 +103,7 @@ def _explanations(name: str) -> Iterator[str]:
             f"  source   {kind.source}\n{THEORY}"
         )
     yield from _theory_texts(name)
-    for dialect in map(find_dialect, DIALECTS):
+    for dialect in _dialects():
         yield from (_switch_text(dialect, it) for it in dialect.switches if it.name == name)
         yield from (_profile_text(it) for it in dialect.profiles if it.name == name)
 

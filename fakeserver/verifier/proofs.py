@@ -58,7 +58,7 @@ def birth(evidence: Evidence, event: LoggedEvent) -> str:
 
 def promised(evidence: Evidence, word: str, says: str) -> str:
     """Return `says` with the place in the documents that bears it out."""
-    return f'{says} (contracts/{evidence.dialect.name}/PROMISES.md, "{word}").'
+    return f'{says} ({evidence.dialect.promises_at}, "{word}").'
 
 
 def tied_with(evidence: Evidence, event: LoggedEvent) -> list[str]:

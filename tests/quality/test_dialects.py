@@ -1,9 +1,11 @@
-"""What every dialect must bring: its promises, a right client and an instructive wrong one."""
+"""Our dialects have clients to learn from, and clients right elsewhere that are broken here.
+
+What any dialect must bring is in `contracts/test_dialect.py`.
+"""
 
 import pytest
 
-from fakeserver.dialects import DIALECTS, find_dialect
-from fakeserver.resources import contract_path
+from fakeserver.dialects import DIALECTS
 from fakeserver.verifier.clients import load_client
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.search import verify
@@ -11,12 +13,6 @@ from fakeserver.verifier.search import verify
 from .faulty_clients import FAULTY
 from .right_clients import FOLDER, RIGHT
 
-EXAMPLES = 60
-every_dialect = pytest.mark.parametrize("name", DIALECTS)
-every_profile = pytest.mark.parametrize(
-    ("name", "profile"),
-    [(name, profile.name) for name in DIALECTS for profile in find_dialect(name).profiles],
-)
 RIGHT_ELSEWHERE = [
     # Right where nothing is late, and the rows of one transaction are late together.
     ("saleschannel", "saleschannel_boundary_escalating.py", "transactional", "LOST"),
@@ -26,25 +22,6 @@ RIGHT_ELSEWHERE = [
     # Right where there is a link header; elsewhere the first page looks like all there is.
     ("haravan", "haravan_window_cursor.py", "default", "LOST"),
 ]
-
-
-@every_dialect
-def test_its_promises_are_written_down(name: str) -> None:
-    assert contract_path(name, "PROMISES.md").read_text(encoding="utf-8").startswith("# ")
-
-
-@every_profile
-def test_its_reference_client_is_kept_in_every_profile(name: str, profile: str) -> None:
-    client = find_dialect(name).reference_client
-    verdict = verify(client, dialect=name, profile=profile, examples=EXAMPLES, seed=3).check()
-    assert verdict.exercised
-
-
-@every_profile
-def test_its_document_client_is_broken_in_every_profile(name: str, profile: str) -> None:
-    client = find_dialect(name).document_client
-    verdict = verify(client, dialect=name, profile=profile, seed=3)
-    assert verdict.outcome == "broken"
 
 
 @pytest.mark.parametrize(("name", "file", "profile", "rule"), RIGHT_ELSEWHERE)
@@ -57,7 +34,7 @@ def test_a_client_that_is_right_elsewhere_is_broken(
     assert [finding.rule for finding in verdict.findings][:1] == [rule], verdict.text()
 
 
-@every_dialect
+@pytest.mark.parametrize("name", DIALECTS)
 def test_it_has_right_and_faulty_clients(name: str) -> None:
     assert [right.file for right in RIGHT if right.dialect == name]
     assert [faulty.name for faulty in FAULTY if faulty.dialect == name]
