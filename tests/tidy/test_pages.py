@@ -1,6 +1,6 @@
-"""README.md can't lie: a reader who follows it from top to bottom sees what it says.
+"""Pages can't lie: a reader who follows one from top to bottom sees what it says.
 
-Its fenced blocks are run in their order, all in one folder that starts empty:
+The fenced blocks of a page are run in their order, all in one folder that starts empty:
 
 | block | what happens |
 |---|---|
@@ -9,9 +9,11 @@ Its fenced blocks are run in their order, all in one folder that starts empty:
 | ``console`` after ``<!-- server -->`` | its one command is left running, once it has said what is shown; at the end SIGTERM must end it with status 0 |
 | ``python`` | is run as a program |
 | after ``<!-- first-command -->``, ``<!-- test-command -->`` | `.ci/run` runs it |
+| after ``<!-- part-of: FILE -->`` | must stand so in that file of the checkout |
 | after ``<!-- skip: REASON -->`` | nothing |
+| after ``<!-- drawing -->`` | nothing: it is for people |
 
-Any other block is an error.
+Any other block is an error. So is a link that leads nowhere.
 """  # noqa: E501 - a table
 
 import os
@@ -30,7 +32,8 @@ import pytest
 
 FENCE = re.compile(r"(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<language>[\w+-]*)")
 MARKER = re.compile(r"<!--\s*(?P<name>[a-z-]+)(?::\s*(?P<value>.*?))?\s*-->")
-MARKERS = {"file", "skip", "exit", "server", "first-command", "test-command"}
+MARKERS = {"file", "part-of", "drawing", "skip", "exit", "server", "first-command", "test-command"}
+CHECKOUT = Path(__file__).parents[2]
 COMMAND_SECONDS_MAX = 300
 """Only a hanging command takes that long."""
 
@@ -59,7 +62,9 @@ def snippets(text: str) -> Iterator[Snippet]:
     for number, line in enumerate(text.splitlines(), start=1):
         if opened is not None:
             if line.strip() == opened[1]["fence"]:
-                inside = textwrap.dedent("\n".join(body)) + "\n"
+                inside = "\n".join(body) + "\n"
+                if "part-of" not in markers:
+                    inside = textwrap.dedent(inside)
                 yield Snippet(opened[0], opened[1]["language"], markers, inside)
                 opened, body, markers = None, [], {}
             else:
@@ -70,7 +75,7 @@ def snippets(text: str) -> Iterator[Snippet]:
             markers[marker["name"]] = marker["value"] or ""
         elif line.strip():
             markers = {}
-    assert opened is None, f"README.md, line {opened and opened[0]}: this block is never closed"
+    assert opened is None, f"line {opened and opened[0]}: this block is never closed"
 
 
 def commands(body: str) -> list[Command]:
@@ -182,14 +187,28 @@ def follow_snippet(snippet: Snippet, folder: Path) -> Iterator[str]:
     if "skip" in markers:
         if len(markers["skip"].split()) < 3:
             yield "skip needs a reason that a reader understands"
-    elif markers.keys() & {"first-command", "test-command"}:
+    elif markers.keys() & {"first-command", "test-command", "drawing"}:
         pass
+    elif "part-of" in markers:
+        if snippet.body not in (CHECKOUT / markers["part-of"]).read_text(encoding="utf-8"):
+            yield f"this is not, or no longer, a part of {markers['part-of']}"
     elif "file" in markers:
-        path = (folder / markers["file"]).resolve()
-        assert path.is_relative_to(folder.resolve()), f"{path} is outside the reader's folder"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(snippet.body, encoding="utf-8")
-    elif snippet.language == "console":
+        write_file(snippet, folder)
+    else:
+        yield from run_snippet(snippet, folder)
+
+
+def write_file(snippet: Snippet, folder: Path) -> None:
+    """Write a block to the file that it names."""
+    path = (folder / snippet.markers["file"]).resolve()
+    assert path.is_relative_to(folder.resolve()), f"{path} is outside the reader's folder"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(snippet.body, encoding="utf-8")
+
+
+def run_snippet(snippet: Snippet, folder: Path) -> Iterator[str]:
+    """Run a block by its language; yield what is wrong with it."""
+    if snippet.language == "console":
         yield from follow_console(snippet, folder)
     elif snippet.language == "python":
         status, came = run([sys.executable, "-c", snippet.body], folder)
@@ -212,23 +231,68 @@ def follow(text: str, folder: Path) -> list[str]:
             else:
                 said = list(follow_snippet(snippet, folder))
             complaints.append((snippet.line, said))
-    return [f"README.md, line {line}: {one}" for line, said in complaints for one in said]
+    return [f"line {line}: {one}" for line, said in complaints for one in said]
 
 
-@pytest.fixture
-def readme(checkout: Path) -> str:
-    """The page."""
-    return (checkout / "README.md").read_text(encoding="utf-8")
+def pages() -> list[str]:
+    """The documents of the checkout, by their paths."""
+    found = [CHECKOUT / "README.md", CHECKOUT / "fakeserver" / "ARCHITECTURE.md"]
+    for folder in ("contracts", "fixtures"):
+        found += sorted((CHECKOUT / folder).rglob("*.md"))
+    return [path.relative_to(CHECKOUT).as_posix() for path in found]
 
 
-def test_readme_does_as_it_says(readme: str, tmp_path: Path) -> None:
-    complaints = follow(readme, tmp_path)
-    assert not complaints, "\n\n".join(["", *complaints])
+@pytest.mark.parametrize("page", pages())
+def test_a_page_does_as_it_says(page: str, tmp_path: Path) -> None:
+    complaints = follow((CHECKOUT / page).read_text(encoding="utf-8"), tmp_path)
+    assert not complaints, "\n\n".join(["", *(f"{page}, {each}" for each in complaints)])
+
+
+def dead_links(text: str, folder: Path) -> list[str]:
+    """The links of a page in `folder` that lead to no file, or to no heading of one."""
+    found = []
+    for target in LINK.findall(text):
+        path, _, heading = target.partition("#")
+        file = folder / path if path else None
+        if file is not None and not file.exists():
+            found.append(target)
+        elif heading:
+            there = text if file is None else file.read_text(encoding="utf-8")
+            if heading not in {anchor(line) for line in there.splitlines() if line[:1] == "#"}:
+                found.append(target)
+    return found
+
+
+LINK = re.compile(r"\]\((?!https?://)([^)\s]+)\)")
+
+
+def anchor(heading: str) -> str:
+    """The anchor that a heading gets on GitHub."""
+    words = re.sub(r"[^\w\- ]", "", heading.lstrip("# ").lower())
+    return words.replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", pages())
+def test_links_lead_somewhere(page: str) -> None:
+    path = CHECKOUT / page
+    assert dead_links(path.read_text(encoding="utf-8"), path.parent) == []
+
+
+def test_a_dead_link_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "there.md").write_text("# A page\n\n## 1. Two, words\n", encoding="utf-8")
+    text = "# Here\n[a](there.md) [b](there.md#1-two-words) [c](#here) [d](https://example.com)"
+    assert dead_links(text, tmp_path) == []
+    assert dead_links("[a](gone.md) [b](there.md#gone) [c](#gone)", tmp_path) == [
+        "gone.md",
+        "there.md#gone",
+        "#gone",
+    ]
 
 
 @pytest.mark.parametrize("name", ["first-command", "test-command"])
-def test_readme_gives_ci_its_commands(readme: str, checkout: Path, name: str) -> None:
+def test_readme_gives_ci_its_commands(checkout: Path, name: str) -> None:
     """`.ci/run` takes the two commands from here, so they must be here, once."""
+    readme = (checkout / "README.md").read_text(encoding="utf-8")
     assert [snippet.body != "" for snippet in snippets(readme) if name in snippet.markers] == [True]
     assert f"run_readme_command {name}\n" in (checkout / ".ci/run").read_text(encoding="utf-8")
 
@@ -288,6 +352,17 @@ $ ls up
 up
 ```
 
+<!-- part-of: pyproject.toml -->
+```toml
+[project.scripts]
+fakeserver = "fakeserver.cli:main"
+```
+
+<!-- drawing -->
+```
+a --> b
+```
+
 <!-- skip: it would need an account -->
 ```sh
 curl https://example.com
@@ -330,6 +405,10 @@ CULPRITS = {
     "no command": ("```console\nfakeserver tour\n```", "must start with a line"),
     "nothing runs it": ("```json\n{}\n```", "nothing runs this block (json)"),
     "no language": ("text\n\n```\nx\n```", "nothing runs this block (without a language)"),
+    "no part": (
+        "<!-- part-of: LICENSE -->\n```toml\nAll rights are reserved\n```",
+        "this is not, or no longer, a part of LICENSE",
+    ),
     "marker too far away": ("<!-- skip: not run at all -->\nwords\n```toml\n```", "nothing runs"),
     "skip without a reason": ("<!-- skip: -->\n```json\n```", "needs a reason"),
     "misspelt marker": ("<!-- skp: for no reason -->\n```json\n```", "unknown marker skp"),
