@@ -62,9 +62,7 @@ def snippets(text: str) -> Iterator[Snippet]:
     for number, line in enumerate(text.splitlines(), start=1):
         if opened is not None:
             if line.strip() == opened[1]["fence"]:
-                inside = "\n".join(body) + "\n"
-                if "part-of" not in markers:
-                    inside = textwrap.dedent(inside)
+                inside = textwrap.dedent("\n".join(body)) + "\n"
                 yield Snippet(opened[0], opened[1]["language"], markers, inside)
                 opened, body, markers = None, [], {}
             else:
@@ -190,12 +188,17 @@ def follow_snippet(snippet: Snippet, folder: Path) -> Iterator[str]:
     elif markers.keys() & {"first-command", "test-command", "drawing"}:
         pass
     elif "part-of" in markers:
-        if snippet.body not in (CHECKOUT / markers["part-of"]).read_text(encoding="utf-8"):
+        if not is_part(snippet.body, (CHECKOUT / markers["part-of"]).read_text(encoding="utf-8")):
             yield f"this is not, or no longer, a part of {markers['part-of']}"
     elif "file" in markers:
         write_file(snippet, folder)
     else:
         yield from run_snippet(snippet, folder)
+
+
+def is_part(body: str, text: str) -> bool:
+    """Tell whether the lines of a block stand so in a text, at whatever indent."""
+    return any(textwrap.indent(body, " " * indent).rstrip() in text for indent in (0, 4, 8))
 
 
 def write_file(snippet: Snippet, folder: Path) -> None:
