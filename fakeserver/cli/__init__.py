@@ -175,9 +175,10 @@ def scenario(dialect: str, profile: str, seed: int, example: int) -> None:
 @cli.command()
 @click.argument("name", required=False)
 def explain(name: str | None) -> None:
-    """Say what a rule, cause, hazard or switch means, with its source.
+    """Say what a NAME means, with its source: whatever stands in a report or an option.
 
-    Without NAME it lists all names.
+    Rules, causes, classes, hazards, faults, theorems, promises, switches, profiles, dialects.
+    Without NAME it lists them all.
     """
     write(overview() if name is None else explain_name(name), sys.stdout)
 

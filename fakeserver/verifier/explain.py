@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from textwrap import indent
 
 from fakeserver.dialects import find_dialect, known_dialects
 from fakeserver.dialects.base import Dialect
@@ -13,6 +14,7 @@ from fakeserver.profile import Profile, Switch
 from fakeserver.verifier.causes import CAUSES
 from fakeserver.verifier.fault_classes import FAULT_CLASSES
 from fakeserver.verifier.hazards import HAZARDS
+from fakeserver.verifier.promise import MEANINGS
 from fakeserver.verifier.rules import RULES
 from fakeserver.verifier.theory import IMPOSSIBLE, THEOREMS
 
@@ -20,18 +22,24 @@ THEORY = "  theory   classes and theorems: contracts/THEORY.md; the rest are pub
 
 
 def explain(name: str) -> str:
-    """Return what `name` means: a rule, cause, hazard, fault, switch, profile, or what is provable.
+    """Return what `name` means: whatever may stand in a report, a document or an option.
 
-    Raises `UsageError`.
+    Case does not matter, nor do hyphens before an option. Raises `UsageError`.
     """
-    texts = list(_explanations(name))
+    meant = [each for each in known_names() if each.lower() == _plain(name)]
+    texts = [text for each in meant for text in _explanations(each)]
     if texts:
         return "\n".join(texts)
-    near = get_close_matches(name, known_names(), n=3)
+    known = {each.lower(): each for each in known_names()}
+    near = [known[each] for each in get_close_matches(_plain(name), known, n=3, cutoff=0.5)]
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise UsageError(
         f"nothing is called {name!r}{hint}; 'fakeserver explain' without a name lists all names"
     )
+
+
+def _plain(name: str) -> str:
+    return name.strip().lstrip("-").lower()
 
 
 def known_names() -> list[str]:
@@ -40,6 +48,8 @@ def known_names() -> list[str]:
     switches = {switch.name for dialect in dialects for switch in dialect.switches}
     profiles = [profile.name for dialect in dialects for profile in dialect.profiles]
     names = [*RULES, *CAUSES, *FAULT_CLASSES, *HAZARDS, *FAULT_KINDS, *THEOREMS, *IMPOSSIBLE]
+    promises = {heading for dialect in dialects for heading, _ in _headings(dialect)}
+    names += [*MEANINGS, *(dialect.name for dialect in dialects), *sorted(promises)]
     names += [*sorted(switches), *profiles]
     return [*dict.fromkeys(names)]
 
@@ -54,6 +64,7 @@ def overview() -> str:
         "faults:      " + " ".join(FAULT_KINDS),
         "theorems:    " + " ".join(THEOREMS),
         "impossible:  " + " ".join(IMPOSSIBLE),
+        "promises:    " + " ".join(MEANINGS),
     ]
     for name in known_dialects():
         try:
@@ -61,6 +72,8 @@ def overview() -> str:
         except ProfileError as error:
             lines.append(f"{name}: {error}")
             continue
+        headings = " ".join(heading for heading, _ in _headings(dialect))
+        lines.append(f"{name} promises:  {headings}")
         lines.append(f"switches of {name}:  {' '.join(s.name for s in dialect.switches)}")
         lines.append(f"profiles of {name}:  {' '.join(p.name for p in dialect.profiles)}")
     return "\n".join(lines) + "\n"
@@ -76,16 +89,17 @@ def _dialects() -> Iterator[Dialect]:
 
 
 def _explanations(name: str) -> Iterator[str]:
-    if name.upper() in RULES:
-        rule = RULES[name.upper()]
+    """Yield a text for each thing of exactly that name; it may stand for several."""
+    if name in RULES:
+        rule = RULES[name]
         yield (
             f"{rule.name} is a rule.\n  accuses  {rule.accuses}\n  spares   {rule.spares}\n"
             f"  source   {rule.source}\n{THEORY}"
         )
     if name in CAUSES:
         yield f"{name} is a cause of LOST.\n  {CAUSES[name]}\n"
-    if name.upper() in FAULT_CLASSES:
-        found = FAULT_CLASSES[name.upper()]
+    if name in FAULT_CLASSES:
+        found = FAULT_CLASSES[name]
         yield (
             f"{found.id} is a fault class: {found.name}.\n  about    {found.about}\n"
             f"  source   {', '.join(found.threads)}\n{THEORY}"
@@ -103,24 +117,62 @@ def _explanations(name: str) -> Iterator[str]:
             f"  source   {kind.source}\n{THEORY}"
         )
     yield from _theory_texts(name)
+    yield from _promise_texts(name)
     for dialect in _dialects():
         yield from (_switch_text(dialect, it) for it in dialect.switches if it.name == name)
         yield from (_profile_text(it) for it in dialect.profiles if it.name == name)
 
 
-def _theory_texts(name: str) -> Iterator[str]:
-    """Theorems and impossibilities: their names are short, so any case will do."""
-    named = {known.upper(): known for known in (*THEOREMS, *IMPOSSIBLE)}.get(name.upper(), "")
-    if named in THEOREMS:
-        theorem = THEOREMS[named]
+def _promise_texts(name: str) -> Iterator[str]:
+    """What clients may promise, what the APIs promise, and the APIs themselves."""
+    if name in MEANINGS:
         yield (
-            f"{named} is a theorem: {theorem.title}.\n  says     {theorem.says}\n"
+            f"{name} is a promise of a client.\n  {MEANINGS[name]}\n"
+            "  source   contracts/CHOOSING-A-PROMISE.md\n"
+        )
+    for dialect in _dialects():
+        for heading, text in _headings(dialect):
+            if heading == name:
+                said = indent(text, "  ", lambda line: bool(line.strip()))
+                yield (
+                    f"{name} is a promise of {dialect.name}.\n{said}\n"
+                    f"  source   {dialect.promises_at}\n"
+                )
+        if dialect.name == name:
+            yield (
+                f"{name} is a dialect: {dialect.title}.\n  path     {dialect.list_path}\n"
+                f"  source   {dialect.promises_at}\n"
+            )
+
+
+def _headings(dialect: Dialect) -> Iterator[tuple[str, str]]:
+    """Yield the headings of what an API promises, each with the text below it.
+
+    What it says of profiles is left out: each profile explains itself. A dialect that has no such
+    document yet promises nothing.
+    """
+    try:
+        text = dialect.document("PROMISES.md").read_text(encoding="utf-8")
+    except UsageError:
+        return
+    for section in text.split("\n## ")[1:]:
+        heading, _, below = section.partition("\n")
+        if heading != "profiles":
+            yield heading, below.strip()
+
+
+def _theory_texts(name: str) -> Iterator[str]:
+    """Theorems and impossibilities."""
+    if name in THEOREMS:
+        theorem = THEOREMS[name]
+        yield (
+            f"{name} is a theorem: {theorem.title}.\n  says     {theorem.says}\n"
             "  source   contracts/THEORY.md\n"
         )
-    if named in IMPOSSIBLE:
-        it = IMPOSSIBLE[named]
+    if name in IMPOSSIBLE:
+        it = IMPOSSIBLE[name]
         yield (
-            f"{named} is impossible: {it.situation}.\n  because  {it.because}\n  so       {it.so}\n"
+            f"{name} is impossible: {it.situation}.\n  because  {it.because}\n  so       {it.so}\n"
             "  source   contracts/THEORY.md\n"
         )
 

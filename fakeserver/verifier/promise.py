@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -19,6 +20,27 @@ LATE_BY_MS_LIMIT = 7 * 86_400_000
 """A week: the longest lateness in our list of real APIs is two days."""
 DELAY_MS_LIMIT = LATE_BY_MS_LIMIT
 """Who holds events back does so for the lateness."""
+
+MEANINGS: Mapping[str, str] = {
+    "at-least-once": "delivery: nothing is lost; repeats are only noted.",
+    "effectively-once": "delivery: nothing is lost, and nothing is repeated but, after a crash, "
+    "what came since the last save. The default.",
+    "exactly-once": "delivery: nothing is lost, and nothing is ever repeated. Across a crash that "
+    "takes one step for delivering and saving (I5).",
+    "none": "order: events come in any order. The default.",
+    "recorded": "order: never an earlier stamp after a later one. Where events may be late, that "
+    "takes a delay as long as the lateness (T3, I6).",
+    "id": "order: ids rise.",
+    "incremental": "mode: every event once, when it is new. The default.",
+    "snapshot": "mode: each poll delivers everything that is visible at its start, once.",
+    "late-by-max": "lateness: how long after its stamp an event may become visible and still be "
+    "owed. By default what the API's document says; what comes later is held against nobody (I3).",
+    "delay-max": "freshness: what has been visible for so long when a poll begins is delivered by "
+    "the end of that poll (L1). By default any delay will do.",
+    "instances": "replicas: so many of the client take turns over one checkpoint, one poll at a "
+    "time (C39). By default it runs alone.",
+}
+"""What a client may promise: the values of an option, and the options that take a number."""
 
 OF_MEMORY = frozenset(
     {

@@ -84,6 +84,16 @@ _THEOREMS = (
         "that only grows, walking newest first repeats rows and misses the new one until the next "
         "walk; a look-back and dropping known ids make it complete.",
     ),
+    Theorem(
+        name="L1",
+        title="delivery deadline",
+        says="A client owes a delay d if, whenever a poll begins at s(j), all that was visible at "
+        "s(j) - d has been delivered by the end of that poll. When polls begin is not the client's "
+        "to decide, so time in which nobody calls it is not part of d. Whoever delivers what it "
+        "reads keeps d = 0 under T1, T2, T5, T6, T7 and T8, each under its own assumptions: what "
+        "is visible at s(j) is read in poll j. A hold-back (T3) by H keeps d = H and nothing "
+        "shorter, since a stamp is never later than the moment at which its event became visible.",
+    ),
 )
 THEOREMS: Mapping[str, Theorem] = {theorem.name: theorem for theorem in _THEOREMS}
 """What is provably right, by name."""

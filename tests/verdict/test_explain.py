@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,6 +13,7 @@ from fakeserver.verifier.causes import CAUSES
 from fakeserver.verifier.explain import explain, known_names, overview
 from fakeserver.verifier.fault_classes import FAULT_CLASSES
 from fakeserver.verifier.hazards import HAZARDS
+from fakeserver.verifier.promise import MEANINGS, Delivery, Mode, Order, Promise
 from fakeserver.verifier.rules import RULES
 from fakeserver.verifier.theory import IMPOSSIBLE, THEOREMS
 
@@ -23,10 +25,17 @@ PROFILES = [
 ]
 
 
+HEADINGS = ("late", "ties", "order", "limit", "appends", "times", "content")
+
+
 def test_all_names_are_known_once_each():
     names = known_names()
     theory = {*FAULT_CLASSES, *THEOREMS, *IMPOSSIBLE}
-    assert set(names) == {*RULES, *CAUSES, *HAZARDS, *FAULT_KINDS, *theory, *SWITCHES, *PROFILES}
+    promises = {*MEANINGS, *HEADINGS, *DIALECTS}
+    assert set(names) == {
+        *(*RULES, *CAUSES, *HAZARDS, *FAULT_KINDS, *SWITCHES, *PROFILES),
+        *(*theory, *promises),
+    }
     assert len(names) == len(set(names))
 
 
@@ -104,7 +113,7 @@ def test_an_impossibility_says_what_it_says_on_its_page(name):
 
 
 def test_the_page_has_no_other_theorem_and_no_other_impossibility():
-    assert re.findall(r"- \*\*(T\d+),", THEORY) == list(THEOREMS)
+    assert re.findall(r"- \*\*([TL]\d+),", THEORY) == list(THEOREMS)
     assert re.findall(r"\| (I\d+b?) \|", THEORY) == list(IMPOSSIBLE)
 
 
@@ -172,7 +181,12 @@ def test_a_profile_sets_only_what_differs_from_the_default():
 
 @pytest.mark.parametrize(
     ("wrong", "right"),
-    [("LOSTT", "LOST"), ("late-visble", "late-visible"), ("limitmax", "limit_max")],
+    [
+        ("lostt", "LOST"),
+        ("effectivly-once", "effectively-once"),
+        ("late-visble", "late-visible"),
+        ("limitmax", "limit_max"),
+    ],
 )
 def test_a_name_that_does_not_exist_suggests_the_nearest(wrong, right):
     with pytest.raises(UsageError, match=rf"nothing is called '{wrong}'; did you mean .*{right}"):
@@ -188,11 +202,56 @@ def test_the_overview_has_every_name_under_its_kind():
     lines = dict(re.split(r":\s+", line, maxsplit=1) for line in overview().splitlines())
     assert lines["rules"].split() == list(RULES)
     assert lines["causes"].split() == list(CAUSES)
+    assert lines["promises"].split() == list(MEANINGS)
     assert lines["hazards"].split() == list(HAZARDS)
     assert lines["theorems"].split() == list(THEOREMS)
     assert lines["impossible"].split() == list(IMPOSSIBLE)
     for dialect in DIALECTS:
+        assert sorted(lines[f"{dialect} promises"].split()) == sorted(HEADINGS)
         names = [switch.name for switch in find_dialect(dialect).switches]
         assert lines[f"switches of {dialect}"].split() == names
         names = [profile.name for profile in find_dialect(dialect).profiles]
         assert lines[f"profiles of {dialect}"].split() == names
+
+
+@pytest.mark.parametrize("name", MEANINGS)
+def test_a_promise_of_a_client_says_what_it_is(name):
+    for text in (explain(name), explain(f"--{name}"), explain(name.upper())):
+        assert f"{name} is a promise of a client.\n  {MEANINGS[name]}\n" in text
+
+
+def test_every_promise_of_a_client_is_known():
+    """The values of what is chosen, and the fields that take a number, as options."""
+    chosen = (Delivery, Order, Mode)
+    values = [value for choice in chosen for value in get_args(choice)]
+    fields = {name.removesuffix("_ms_max") for name in Promise.__struct_fields__}
+    numbers = sorted(fields - {"delivery", "order", "mode"})
+    options = {"late_by": "late-by-max", "delay": "delay-max", "instances": "instances"}
+    assert [*MEANINGS] == [*values, *(options[name] for name in ("late_by", "delay", "instances"))]
+    assert sorted(options) == numbers
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("name", HEADINGS)
+def test_a_promise_of_an_api_is_what_its_document_says(dialect, name):
+    text = " ".join(explain(name).split())
+    document = find_dialect(dialect).document("PROMISES.md").read_text(encoding="utf-8")
+    section = document.split(f"\n## {name}\n")[1].split("\n## ")[0]
+    assert f"{name} is a promise of {dialect}. {' '.join(section.split())}" in text
+    assert f"source contracts/{dialect}/PROMISES.md" in text
+
+
+def test_a_name_may_stand_for_several_things():
+    """LATE is a rule, and late a promise; who types one may mean the other."""
+    assert explain("LATE") == explain("late")
+    assert "LATE is a rule.\n" in explain("late")
+    assert "late is a promise of haravan.\n" in explain("late")
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_dialect_says_where_it_is_and_what_it_promises(name):
+    dialect = find_dialect(name)
+    assert explain(name) == (
+        f"{name} is a dialect: {dialect.title}.\n  path     {dialect.list_path}\n"
+        f"  source   contracts/{name}/PROMISES.md\n"
+    )
