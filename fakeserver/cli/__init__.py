@@ -31,9 +31,11 @@ from fakeserver.cli.terminal import (
     Interrupt,
     MarginsProgress,
     Progress,
+    is_terminal,
     own_stdout,
     print_report,
     width_of,
+    wrapped,
     write,
 )
 from fakeserver.dialects import find_dialect
@@ -180,7 +182,8 @@ def explain(name: str | None) -> None:
     Rules, causes, classes, hazards, faults, theorems, promises, switches, profiles, dialects.
     Without NAME it lists them all.
     """
-    write(overview() if name is None else explain_name(name), sys.stdout)
+    text = overview() if name is None else explain_name(name)
+    write(wrapped(text, width_of(sys.stdout)) if is_terminal(sys.stdout) else text, sys.stdout)
 
 
 @cli.command()

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import textwrap
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -275,6 +276,20 @@ def print_report(text: str, out: TextIO | None) -> None:
     if word in COLOURS and not os.environ.get("NO_COLOR"):
         text = click.style(word, fg=COLOURS[word], bold=True) + space + rest
     write(text, out)
+
+
+def wrapped(text: str, width: int) -> str:
+    """Return lines of at most `width` columns; what goes on hangs below the text of its line.
+
+    That text begins behind the indent of the line and, if it has one, its label (``  says     ``).
+    """
+    return "".join(_hanging(line, width) for line in text.splitlines(keepends=True))
+
+
+def _hanging(line: str, width: int) -> str:
+    label = re.match(r" *(?:[a-z]+(?: [a-z ]+)?:? {2,})?", line)
+    hang = " " * min(len(label[0]) if label else 0, width // 2)
+    return textwrap.fill(line, width, subsequent_indent=hang, break_on_hyphens=False) + "\n"
 
 
 def write(text: str | bytes, out: TextIO | None) -> None:

@@ -31,7 +31,7 @@ def explain(name: str) -> str:
     if texts:
         return "\n".join(texts)
     known = {each.lower(): each for each in known_names()}
-    near = [known[each] for each in get_close_matches(_plain(name), known, n=3, cutoff=0.5)]
+    near = [known[each] for each in get_close_matches(_plain(name), known, n=3)]
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise UsageError(
         f"nothing is called {name!r}{hint}; 'fakeserver explain' without a name lists all names"
@@ -133,7 +133,7 @@ def _promise_texts(name: str) -> Iterator[str]:
     for dialect in _dialects():
         for heading, text in _headings(dialect):
             if heading == name:
-                said = indent(text, "  ", lambda line: bool(line.strip()))
+                said = indent(text, "  ")
                 yield (
                     f"{name} is a promise of {dialect.name}.\n{said}\n"
                     f"  source   {dialect.promises_at}\n"
@@ -158,7 +158,14 @@ def _headings(dialect: Dialect) -> Iterator[tuple[str, str]]:
     for section in text.split("\n## ")[1:]:
         heading, _, below = section.partition("\n")
         if heading != "profiles":
-            yield heading, below.strip()
+            yield heading, "\n\n".join(map(_in_one_line, below.strip().split("\n\n")))
+
+
+def _in_one_line(paragraph: str) -> str:
+    """Return a paragraph without its line breaks and marks of quotation; a list keeps its lines."""
+    if paragraph.startswith(("- ", "|")):
+        return paragraph
+    return " ".join(line.removeprefix("> ") for line in paragraph.splitlines())
 
 
 def _theory_texts(name: str) -> Iterator[str]:

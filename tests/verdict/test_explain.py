@@ -237,7 +237,8 @@ def test_a_promise_of_an_api_is_what_its_document_says(dialect, name):
     text = " ".join(explain(name).split())
     document = find_dialect(dialect).document("PROMISES.md").read_text(encoding="utf-8")
     section = document.split(f"\n## {name}\n")[1].split("\n## ")[0]
-    assert f"{name} is a promise of {dialect}. {' '.join(section.split())}" in text
+    said = " ".join(section.replace("\n> ", "\n").split())
+    assert f"{name} is a promise of {dialect}. {said}" in text
     assert f"source contracts/{dialect}/PROMISES.md" in text
 
 
