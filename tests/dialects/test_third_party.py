@@ -5,6 +5,7 @@ into a folder of its own, as a stranger's package would be.
 """
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -76,6 +77,18 @@ def test_it_meets_every_demand_of_the_suite(fakes: Any) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "auditlog: " in done.stdout  # requests were drawn, and answered
     assert "test_client.py" not in done.stdout  # where it would be listed, were it skipped
+
+
+def test_the_page_names_every_switch_that_means_something_elsewhere() -> None:
+    """A dialect that has a switch of such a name gets what the page says, wanted or not."""
+    package = CHECKOUT / "fakeserver"
+    modules = [path for path in package.rglob("*.py") if path.parent.parent.name != "dialects"]
+    read = re.compile(r"settings(?:\.get\(|\[)\"(\w+)\"")
+    used = {name for path in modules for name in read.findall(path.read_text(encoding="utf-8"))}
+    page = (CHECKOUT / "contracts" / "ADDING-AN-API.md").read_text(encoding="utf-8")
+    rows = page.split("| switch | values |")[1].split("\n\n")[0].splitlines()[2:]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == used
 
 
 class LooksBack:
