@@ -151,10 +151,10 @@ class StatusLine:
         self._shows = is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
         self._next = 0.0
 
-    def show(self, text: str) -> None:
-        """Show `text` in place of what was there, unless that has just been shown."""
+    def show(self, text: str, *, is_news: bool = False) -> None:
+        """Show `text` in place of what was there; if that is young, only where it `is_news`."""
         now = time.monotonic()
-        if not self._shows or now < self._next:
+        if not self._shows or (now < self._next and not is_news):
             return
         self._next = now + PROGRESS_SECONDS
         try:
@@ -194,7 +194,9 @@ class Progress:
     def shrinking(self, tries: int, events: int) -> None:
         """Show that a broken world of `events` events is being made smaller."""
         some = f"{events} event{'' if events == 1 else 's'}"
-        self._line.show(f"broken; making the world smaller: try {tries}, {some} left")
+        self._line.show(
+            f"broken; making the world smaller: try {tries}, {some} left", is_news=tries == 1
+        )
 
     def clear(self) -> None:
         """Wipe what was shown: the report follows."""

@@ -12,7 +12,7 @@ import click
 
 from fakeserver.cli import cli
 from fakeserver.dialects import DIALECTS
-from fakeserver.pytest_plugin import CONTRACTS_OPTIONS
+from fakeserver.pytest_plugin.options import OPTIONS
 
 PAGE = Path(__file__).parents[2] / "contracts" / "COMMAND-LINE.md"
 HEAD = """\
@@ -87,11 +87,14 @@ def _value(option: click.Option) -> str:
 
 def _pytest_section() -> Iterator[str]:
     yield "## pytest\n"
-    yield "Options of the suite `fakeserver.contracts` ([its page](README.md)).\n"
+    yield (
+        "Options of the [plugin](PYTEST.md) and of the suite `fakeserver.contracts` "
+        "([its page](README.md)).\n"
+    )
     yield "| option | meaning |"
     yield "|---|---|"
-    for name, _, metavar, about in CONTRACTS_OPTIONS:
-        yield f"| `{name} {metavar}` | {_escaped(about)} |"
+    for option in OPTIONS:
+        yield f"| `{option.flag} {option.metavar}` | {_escaped(option.about)} |"
     yield ""
 
 
@@ -103,7 +106,7 @@ def option_names() -> set[str]:
     """Every option of every command, and of the suite."""
     context: Any = click.Context(cli, info_name="fakeserver")
     commands = [cli, *(cli.get_command(context, name) for name in cli.list_commands(context))]
-    found = {"--help", *(name for name, *_ in CONTRACTS_OPTIONS)}
+    found = {"--help", *(option.flag for option in OPTIONS)}
     for command in commands:
         assert command is not None
         for param in command.get_params(context):
