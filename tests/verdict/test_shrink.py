@@ -218,7 +218,7 @@ def test_a_pass_proposes_other_worlds_that_are_valid(propose):
     scenario = a_world()
     if propose is module._shorter_walks:  # it takes whole pages
         scenario = msgspec.structs.replace(scenario, page_size=2)
-    if "faults" in propose.__name__:
+    if "faults" in propose.__name__ or "trouble" in propose.__name__:
         scenario = with_faults(scenario, Fault(kind="server-error", nth=2, status=500))
     candidates = list(propose(scenario))
     assert candidates
@@ -246,12 +246,21 @@ def test_fewer_faults():
 def test_fewer_requests_before_faults():
     """A page of rows goes, and what follows it comes one request earlier."""
     faults = [Fault(kind="server-error", nth=nth) for nth in (1, 3)]
-    found = proposals("_fewer_requests_before_faults", with_faults(a_world(), *faults))
+    found = proposals("_fewer_requests_before_trouble", with_faults(a_world(), *faults))
     assert [ids(candidate) for candidate in found] == [[30, 40], [20, 40], [20, 30]]
     assert {candidate.polls[0].faults for candidate in found} == {
         (faults[0], msgspec.structs.replace(faults[1], nth=2))
     }
-    assert proposals("_fewer_requests_before_faults", with_faults(a_world(), faults[0])) == []
+    assert proposals("_fewer_requests_before_trouble", with_faults(a_world(), faults[0])) == []
+
+
+def test_fewer_requests_before_kills():
+    rows, polls = [event(20, 1), event(30, 1)], (10, poll(50, crash="after-save", nth=3), 120, 180)
+    found = proposals(
+        "_fewer_requests_before_trouble", world(rows, polls=(*polls, 240), calm_from=2, page_size=1)
+    )
+    assert [ids(candidate) for candidate in found] == [[30], [20]]
+    assert {candidate.polls[1].crash.nth for candidate in found} == {2}
 
 
 def test_fewer_events():
