@@ -32,7 +32,7 @@ another package brings is named like ours.
 
 def page() -> str:
     """The whole page."""
-    context = click.Context(cli, info_name="fakeserver")
+    context = click.Context(cli, info_name="fakeserver", **cli.context_settings)
     sections = [HEAD]
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
@@ -104,7 +104,7 @@ def _escaped(text: str) -> str:
 
 def option_names() -> set[str]:
     """Every option of every command, and of the suite."""
-    context: Any = click.Context(cli, info_name="fakeserver")
+    context: Any = click.Context(cli, info_name="fakeserver", **cli.context_settings)
     commands = [cli, *(cli.get_command(context, name) for name in cli.list_commands(context))]
     found = {"--help", *(option.flag for option in OPTIONS)}
     for command in commands:
