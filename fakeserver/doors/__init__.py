@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from fakeserver.app import ORIGIN
 from fakeserver.doors.httpx_doors import httpx_async_client, httpx_client
-from fakeserver.doors.live import LiveServer, live
+from fakeserver.doors.live import Holds, LiveServer, live
 from fakeserver.doors.requests_door import requests_session
 from fakeserver.doors.urllib_door import urllib_opener
 from fakeserver.doors.wsgi import Reply, call
 
 __all__ = [
     "ORIGIN",
+    "Holds",
     "LiveServer",
     "Reply",
     "call",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from selectors import EVENT_READ, DefaultSelector
-from threading import Condition, Event, Thread
+from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any
 
-from fakeserver.app import HOLD, ConnectionDropped
+from fakeserver.app import ConnectionDropped
+from fakeserver.doors.listener import Listener
 from fakeserver.errors import ClientKilled, HarnessError, RunStopped
 
 if TYPE_CHECKING:
@@ -20,33 +20,53 @@ POLL_INTERVAL_S = 0.02
 HOLD_MS_MAX = 2_000
 """A slow answer is really held back, but no longer: a world with minutes in it must not cost them.
 Who wants to see a time-out hit over a socket sets it below these two seconds."""
+LEAVING_S = 2
+"""How long a request in the works has to finish when the server is closed."""
+
+
+class Holds:
+    """Remembers of one client whether it waits for slow answers, so that this is tried once.
+
+    A client that has waited out a whole hold has no time-out within `HOLD_MS_MAX`: its later
+    answers are slow in simulated time alone. One that has left is held up each time.
+    """
+
+    def __init__(self) -> None:
+        self._waits = False
+        self._leaves = False
+
+    @property
+    def are_over(self) -> bool:
+        """Whether nothing is to be learnt from holding back an answer."""
+        return self._waits and not self._leaves
+
+    def learn(self, ms: int, *, is_there: bool) -> None:
+        """Note whether the client was still there after a hold of `ms`."""
+        self._leaves = self._leaves or not is_there
+        self._waits = self._waits or ms >= HOLD_MS_MAX
 
 
 class LiveServer:
-    """A fake behind a socket on 127.0.0.1, in a thread of this process.
+    """A fake behind a socket on 127.0.0.1, in threads of this process.
 
-    `app` may be exchanged while it runs. `url` is the address, without a slash at the end. Close it
-    with `close`, or use `live`. `failure` is the first `HarnessError` of the application, or None.
+    `app` may be exchanged while it runs. `url` is the address, without a slash at the end. `holds`
+    says whether a slow answer is really held back: without it each one is. Close it with `close`,
+    or use `live`. `failure` is the first `HarnessError` of the application, or None.
     """
 
-    def __init__(self, app: WSGIApplication) -> None:
-        from werkzeug.serving import make_server
-
+    def __init__(self, app: WSGIApplication, *, holds: Holds | None = None) -> None:
         self.app = app
         self.failure: HarnessError | None = None
         self._requests = 0
         self._idle = Condition()
-        self._server = make_server(
-            "127.0.0.1", 0, self._serve, threaded=True, request_handler=_handler()
-        )
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._listener = _Listener(self._serve, holds)
+        self.url = f"http://127.0.0.1:{self._listener.server_address[1]}"
         self._thread = Thread(
-            target=self._server.serve_forever, args=(POLL_INTERVAL_S,), daemon=True
+            target=self._listener.serve_forever, args=(POLL_INTERVAL_S,), daemon=True
         )
         self._thread.start()
 
     def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
-        environ[HOLD] = _holder(environ["werkzeug.socket"])
         with self._answering():
             return self._answer(environ, start_response)
 
@@ -84,54 +104,30 @@ class LiveServer:
             self._idle.wait_for(lambda: not self._requests, timeout=2 * HOLD_MS_MAX / 1000)
 
     def close(self) -> None:
-        """Stop serving and wait for the thread."""
-        self._server.shutdown()
+        """Stop serving and wait for the threads."""
+        self._listener.shutdown()
         self._thread.join()
         self.settle()
-        self._server.server_close()
+        self._listener.server_close()
+        self._listener.close_connections()
 
 
-def _holder(connection: socket.socket) -> Callable[[int], bool]:
-    """Return a function that waits, and tells whether the client is still there afterwards."""
+class _Listener(Listener):
+    """The listening socket; it notices which clients wait for slow answers."""
 
-    def hold(ms: int) -> bool:
-        seconds = min(ms, HOLD_MS_MAX) / 1000
-        with DefaultSelector() as selector:
-            selector.register(connection, EVENT_READ)
-            if not selector.select(seconds):  # it ends early if the client closes
-                return True
-        try:
-            if not connection.recv(1, socket.MSG_PEEK):
-                return False
-        except OSError:
-            return False
-        Event().wait(seconds)  # it has sent its next request already, so it waits for both
-        return True
+    def __init__(self, app: WSGIApplication, holds: Holds | None) -> None:
+        self._holds = holds
+        super().__init__(app, "127.0.0.1", 0, hold_ms_max=HOLD_MS_MAX, leaving_s=LEAVING_S)
 
-    return hold
-
-
-def _handler() -> Any:
-    """Return a request handler that adds nothing of its own to what the application answers."""
-    from werkzeug.serving import WSGIRequestHandler
-
-    class Handler(WSGIRequestHandler):
-        def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
-            """Say nothing: the history holds every request."""
-
-        def send_response(self, code: int, message: str | None = None) -> None:
-            """Send the status alone; a second Date, of the wall clock, would come with it."""
-            self.send_response_only(code, message)
-
-        def connection_dropped(
-            self,
-            error: BaseException,  # noqa: ARG002 - the signature is Werkzeug's
-            environ: WSGIEnvironment | None = None,  # noqa: ARG002
-        ) -> None:
-            """Close the socket, else the client would wait for its timeout."""
-            self.close_connection = True
-
-    return Handler
+    def hold(self, connection: socket.socket, ms: int) -> bool:
+        """Hold an answer back, unless it is known that the client would wait for it."""
+        if self._holds is None:
+            return super().hold(connection, ms)
+        if self._holds.are_over:
+            return True
+        is_there = super().hold(connection, ms)
+        self._holds.learn(ms, is_there=is_there)
+        return is_there
 
 
 @contextmanager

@@ -17,14 +17,12 @@ from fakeserver.dialects.wire import (
     unknown_parameter,
     whole_number,
 )
+from fakeserver.doors.connection import BODY_BYTES_MAX
 from fakeserver.misfits import is_unknown_field, misfit
 from fakeserver.serving.problems import Problem
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
-
-BODY_BYTES_MAX = 64 * 2**20
-"""A scenario with all the events that one may have takes some 50 MB."""
 
 Body = TypeVar("Body")
 

@@ -1,21 +1,18 @@
 """A WSGI application on a socket, until somebody says stop.
 
-Python's own server carries it, with a thread for each connection (`serving/connection.py`).
+Python's own server carries it, with a thread for each connection (`doors/listener.py`).
 """
 
 from __future__ import annotations
 
 import errno
-import socket
-import sys
 from collections.abc import Callable
 from ipaddress import ip_address
-from socketserver import ThreadingTCPServer
-from threading import Condition
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fakeserver.doors.connection import Head, Refusal
+from fakeserver.doors.listener import Listener
 from fakeserver.errors import UsageError
-from fakeserver.serving.connection import Connection, shut
 from fakeserver.serving.problems import Problem
 
 if TYPE_CHECKING:
@@ -24,9 +21,8 @@ if TYPE_CHECKING:
 STOP_POLL_S = 0.05
 """How soon `Host.serve` notices `Host.stop`. A signal handler may only leave a note: whatever lock
 it took could be the one that the code below it holds."""
-CONNECTIONS_MAX = 500
-"""Each has a thread and a file, of which a process usually has 1024. What comes on top is closed at
-once, as by a server that is full."""
+HOLD_MS_MAX = 300_000
+"""The longest that an answer is held back: no client that has a time-out waits five minutes."""
 LEAVING_S = 2
 """How long a request in the works has to finish when the server stops."""
 Refusals = Callable[[int, str], None]
@@ -110,60 +106,21 @@ def _reachable(host: str) -> str:
     return f"[{name}]" if ":" in name else name
 
 
-class _Listener(ThreadingTCPServer):
-    """The listening socket and its open connections."""
+class _Listener(Listener):
+    """The listening socket, and what is said to clients that send no request."""
 
-    daemon_threads = True
-    allow_reuse_address = sys.platform != "win32"  # there it would let two servers share a port
-    request_queue_size = 128
     timeout = STOP_POLL_S
 
     def __init__(self, app: WSGIApplication, host: str, port: int) -> None:
-        self.app = app
-        self.failure: Exception | None = None
         self.on_refusal: Refusals | None = None
-        self._connections: set[Any] = set()
-        self._fewer = Condition()
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        super().__init__((host, port), Connection)
+        super().__init__(app, host, port, hold_ms_max=HOLD_MS_MAX, leaving_s=LEAVING_S)
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
-        """Say whether there is room for one more connection."""
-        return len(self._connections) < CONNECTIONS_MAX
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a thread of its own."""
-        with self._fewer:
-            self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        """Forget a connection that ends."""
-        super().shutdown_request(request)
-        with self._fewer:
-            self._connections.discard(request)
-            self._fewer.notify_all()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Keep the error that ended a connection, unless it was the client that left."""
-        error = sys.exception()
-        if isinstance(error, Exception) and not isinstance(error, OSError):
-            self.keep(error)
-
-    def keep(self, failure: Exception) -> None:
-        """Remember the first failure."""
-        self.failure = self.failure or failure
-
-    def tell_refused(self, problem: Problem) -> None:
+    def tell_refused(self, refusal: Refusal) -> None:
         """Tell whoever wants to hear it."""
         if self.on_refusal is not None:
-            self.on_refusal(problem.status, problem.detail)
+            self.on_refusal(refusal.status, refusal.detail)
 
-    def close_connections(self) -> None:
-        """End what is idle or held back, let the rest finish, wait for all but not for ever."""
-        for ending in (socket.SHUT_RD, socket.SHUT_RDWR):
-            with self._fewer:
-                for connection in self._connections:
-                    shut(connection, ending)
-                if self._fewer.wait_for(lambda: not self._connections, timeout=LEAVING_S):
-                    return
+    def answer_refused(self, refusal: Refusal) -> tuple[Head, bytes]:
+        """Answer as the control API answers what it can't do."""
+        response = Problem(refusal.status, refusal.code, refusal.detail).response("")
+        return (response.status, list(response.headers)), response.get_data()

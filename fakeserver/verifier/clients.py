@@ -157,9 +157,9 @@ class Life:
             _deliver_all(result, feed)
 
     def close(self) -> None:
-        """End the event loop with what is still running in it, and the process of a command."""
+        """End the event loop with what is still running in it, and this life of a command."""
         if isinstance(self._client, CommandClient):
-            self._client.close()
+            self._client.end_life()
         if self._runner is not None:
             # What a dying client's tasks still raise is nobody's news.
             self._runner.get_loop().set_exception_handler(lambda *_: None)

@@ -11,7 +11,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, NoReturn
 
 from fakeserver.app import ConnectionDropped, FakeServer
-from fakeserver.doors import LiveServer
+from fakeserver.doors import Holds, LiveServer
 from fakeserver.errors import (
     BudgetSpent,
     ClientKilled,
@@ -33,6 +33,7 @@ from fakeserver.history import (
 from fakeserver.scenario import Poll, Scenario
 from fakeserver.verifier.changes import Change, ChangedTraffic, changed_history
 from fakeserver.verifier.clients import Client, Life, check_client, keeps_state
+from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.feed import Feed
 from fakeserver.verifier.pace import SLEEPS_MAX, Pace
 from fakeserver.verifier.raised import told
@@ -46,10 +47,10 @@ NO_CHANGE = Change()
 
 
 class Doorkeeper:
-    """Owns what many runs share: the live server, and the watchdog over their real time.
+    """Owns what many runs share: the live server, the watchdog, the processes of a command.
 
-    Both are started when first needed and end with `close`. `poll_seconds_max` is the real time
-    that one poll may take.
+    All are started when first needed and end with `close`. `poll_seconds_max` is the real time that
+    one poll may take.
     """
 
     def __init__(self, *, poll_seconds_max: float = POLL_SECONDS_MAX) -> None:
@@ -58,9 +59,13 @@ class Doorkeeper:
         self._live: LiveServer | None = None
         self._server: FakeServer | None = None
         self._closing: list[Thread] = []
+        self._commands: list[CommandClient] = []
+        self._holds = Holds()
 
-    def admit(self, server: FakeServer) -> None:
-        """Let the live address lead to `server` from now on."""
+    def admit(self, server: FakeServer, client: Client) -> None:
+        """Let the live address lead to `server` from now on, for `client`."""
+        if isinstance(client, CommandClient) and client not in self._commands:
+            self._commands.append(client)
         self._server = server
         if self._live is not None:
             self._live.app = server
@@ -70,7 +75,7 @@ class Doorkeeper:
         if self._server is None:
             raise HarnessError("there is no world yet to serve")
         if self._live is None:
-            self._live = LiveServer(self._server)
+            self._live = LiveServer(self._server, holds=self._holds)
         return self._live.url
 
     def leave_address(self) -> None:
@@ -94,8 +99,10 @@ class Doorkeeper:
             self._live.settle()
 
     def close(self) -> None:
-        """Stop the live server and the watchdog, if they were started."""
+        """Stop the watchdog, the live server and the processes, if they were started."""
         self.watchdog.close()
+        for command in self._commands:
+            command.close()
         if self._live is not None:
             self._live.close()
             self._live = None
@@ -148,7 +155,7 @@ def run(
     if keeper.overran is not None:
         return keeper.overran[1] if keeper.overran[0] == scenario else ()
     server = FakeServer(scenario)
-    keeper.admit(server)
+    keeper.admit(server, client)
     change = change or NO_CHANGE
     return changed_history(_Run(server, client, keeper, change).play(), change)
 

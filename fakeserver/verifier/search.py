@@ -196,6 +196,7 @@ class _Search:
                 done += 1
                 self._learn(verdict)
                 if verdict.outcome == "broken":
+                    self._check_reset(scenario)
                     return self._shrunk(verdict, example)
                 if progress is not None and not progress(done, self._exercised):
                     break
@@ -218,6 +219,18 @@ class _Search:
     def _judge(self, scenario: Scenario, change: Change | None = None) -> Verdict:
         history = run(scenario, self._client, keeper=self._keeper, change=change)
         return judge(scenario, history, self._promise)
+
+    def _check_reset(self, scenario: Scenario) -> None:
+        """Raise `UsageError` if a program broke its promise because a reset left it something."""
+        command = self._client
+        if not isinstance(command, CommandClient) or not command.was_reset:
+            return
+        command.close()
+        if self._judge(scenario).outcome != "broken":
+            raise UsageError(
+                "the program keeps its promise in a new process, and breaks it in one that was "
+                'reset: something of another world was left; mend that, or leave out "resets"'
+            )
 
     def _learn(self, verdict: Verdict) -> None:
         """Count what came up, and notice a client that asks for its own page size."""

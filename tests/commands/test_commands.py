@@ -6,22 +6,26 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fakeserver.dialects.base import TOKEN
 from fakeserver.errors import UsageError
+from fakeserver.generate import generate_scenario
 from fakeserver.history import Delivered, PollEnded, Restarted, Saved
 from fakeserver.scenario import Crash, Poll
 from fakeserver.verifier.commands import process
 from fakeserver.verifier.commands.client import CommandClient
+from fakeserver.verifier.commands.protocols import ENDINGS
 from fakeserver.verifier.promise import Promise
-from fakeserver.verifier.runner import run
+from fakeserver.verifier.runner import doorkeeper, run
 from fakeserver.verifier.search import verify
 
 from ..verdict.worlds import by_id, event, ms, world
 from .programs import AIRBYTE, EVENTS, JSONL, PERSISTENT, SINGER, program
 
 PROMPT = Promise(late_by_ms_max=0)
+CRASHES = ("crash-before-save", "crash-after-save", "restart")
 
 
 def kinds(history):
@@ -75,6 +79,101 @@ def test_a_persistent_program_is_one_process_until_it_is_killed(tmp_path):
     assert [pids.index(pid) for pid in lives] == sorted(pids.index(pid) for pid in lives)
     assert [pid for pid in pids if is_alive(pid)] == []
     assert sum(isinstance(step, Restarted) for step in history) == 1
+
+
+# Resets
+
+RESETS = PERSISTENT.replace('{"done": True}', '{"done": True, "resets": True}')
+PIDS = """
+    import json, os, sys
+    for line in sys.stdin:
+        poll = json.loads(line)["poll"]
+        told = [os.getpid(), "reset" in poll, "FAKESERVER_TOKEN" in os.environ]
+        print(json.dumps({"save": told}))
+        print(json.dumps({"done": True, "resets": True}), flush=True)
+"""
+
+
+def test_a_program_that_resets_is_one_process_for_restarts_and_worlds(tmp_path):
+    polls = (Poll(starts_at=ms(10)), Poll(starts_at=ms(20), restart=True))
+    calm = tuple(Poll(starts_at=ms(at)) for at in (120, 180, 4_000))
+    scenario = world([event(1, 0)], polls=(*polls, *calm), calm_from=2)
+    command = CommandClient(program(tmp_path, PIDS), persistent=True)
+    with doorkeeper() as keeper:
+        histories = [run(scenario, command, keeper=keeper) for _ in range(2)]
+    told = [s.checkpoint for history in histories for s in history if isinstance(s, Saved)]
+    pids = {pid for pid, _, _ in told}
+    assert len(pids) == 1
+    assert [reset for _, reset, _ in told] == [False, True, False, False, False, True] + (
+        [True] + [False] * 3
+    )
+    assert [pid for pid in pids if is_alive(pid)] == []
+
+
+def test_a_kill_is_a_kill_and_the_next_process_was_ready(tmp_path):
+    """What was started ahead is told nothing by its environment: that would be out of date."""
+    polls = (Poll(starts_at=ms(10)), Poll(starts_at=ms(20), crash=Crash(point="after-save")))
+    calm = tuple(Poll(starts_at=ms(at)) for at in (120, 180, 4_000))
+    scenario = world([event(1, 0)], polls=(*polls, *calm), calm_from=2)
+    history = play(program(tmp_path, PIDS), scenario, persistent=True)
+    told = [step.checkpoint for step in history if isinstance(step, Saved)]
+    first, second = dict.fromkeys(pid for pid, _, _ in told)
+    assert told == [[first, False, True]] * 2 + [[second, False, False]] * 3
+    assert not is_alive(first)
+    assert not is_alive(second)
+
+
+def test_a_program_that_resets_has_the_histories_of_one_that_does_not(tmp_path):
+    scenarios = [generate_scenario(dialect="haravan", seed=1, example=n) for n in range(6)]
+    histories = []
+    for name, text in (("stays.py", PERSISTENT), ("resets.py", RESETS)):
+        command = CommandClient(program(tmp_path, text, name), persistent=True)
+        with doorkeeper() as keeper:
+            histories.append([endings(run(each, command, keeper=keeper)) for each in scenarios])
+    assert histories[0] == histories[1]
+
+
+def endings(history):
+    """A history without what its program said on stderr."""
+    return [
+        msgspec.structs.replace(step, error=None) if isinstance(step, PollEnded) else step
+        for step in history
+    ]
+
+
+def test_a_program_that_still_talks_is_not_kept(tmp_path):
+    late = "import time; time.sleep(0.05); print(json.dumps({'deliver': 1}), flush=True)"
+    text = f"{PIDS}        {late}\n"
+    command = CommandClient(program(tmp_path, text), persistent=True)
+    scenario = world([event(1, 0)])
+    with doorkeeper() as keeper:
+        for _ in range(2):
+            history = run(scenario, command, keeper=keeper)
+            time.sleep(0.5)
+    assert {step.checkpoint[1] for step in history if isinstance(step, Saved)} == {False}
+
+
+def test_a_reset_that_leaves_something_is_the_programs_mistake(tmp_path):
+    """It goes on from the last id of another world."""
+    text = RESETS.replace("for line in sys.stdin:", "last = 0\nfor line in sys.stdin:")
+    text = text.replace('poll["checkpoint"] or 0', 'poll["checkpoint"] or last')
+    text = text.replace("since = page[-1]", "last = since = page[-1]")
+    command = CommandClient(program(tmp_path, text), persistent=True)
+    with pytest.raises(UsageError, match="breaks it in one that was reset"):
+        verify(command, dialect="haravan", promise=PROMPT, examples=20, without=CRASHES)
+
+
+def test_a_poll_that_failed_is_no_end_of_the_program(tmp_path):
+    text = """
+        import json, os, sys
+        for line in sys.stdin:
+            print(json.dumps({"save": os.getpid()}))
+            print(json.dumps({"failed": "status 503"}), flush=True)
+    """
+    history = play(program(tmp_path, text), persistent=True)
+    assert len({step.checkpoint for step in history if isinstance(step, Saved)}) == 1
+    errors = [step.error for step in history if isinstance(step, PollEnded)]
+    assert set(errors) == {"CommandFailed: status 503"}
 
 
 def is_alive(pid):
@@ -181,7 +280,7 @@ def test_a_signal_is_told(tmp_path):
 
 def test_a_persistent_program_that_ends_in_mid_poll_failed(tmp_path):
     error = raised(play(program(tmp_path, "pass"), persistent=True))
-    assert error == 'CommandFailed: it ended before it had written {"done": true}'
+    assert error == f"CommandFailed: it ended before it had written {ENDINGS}"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ CASES = [
     ("jsonl", {"deliver": 7}, "deliver", 7),
     ("jsonl", {"save": None}, "save", None),
     ("jsonl", {"done": True}, "done", None),
+    ("events", {"done": True, "resets": True}, "done", None),
+    ("singer", {"failed": "status 503", "resets": False}, "failed", "status 503"),
     ("events", EVENT, "deliver", EVENT),
     ("singer", {"type": "RECORD", "stream": "e", "record": EVENT}, "deliver", EVENT),
     ("singer", {"type": "STATE", "value": {"since": 7}}, "save", {"since": 7}),
@@ -27,6 +29,7 @@ CASES = [
 def test_a_line_means_one_thing(protocol, message, kind, value):
     action = read_line(protocol, json.dumps(message).encode(), 1)
     assert (action.kind, action.value) == (kind, value)
+    assert action.resets is message.get("resets", False)
 
 
 @pytest.mark.parametrize("protocol", EXPECTED)
@@ -38,7 +41,16 @@ def test_an_empty_line_is_nothing(protocol, line):
 @pytest.mark.parametrize("protocol", EXPECTED)
 @pytest.mark.parametrize(
     "line",
-    [b"hello", b"[1]", b"{}", b'{"done": false}', b"\xff", b'{"type": "RECORD"}', b"[" * 10_000],
+    [
+        b"hello",
+        b"[1]",
+        b"{}",
+        b'{"done": false}',
+        b'{"done": true, "resets": 3}',
+        b"\xff",
+        b'{"type": "RECORD"}',
+        b"[" * 10_000,
+    ],
 )
 def test_what_is_no_message_is_refused(protocol, line):
     with pytest.raises(UsageError) as caught:

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http.client import InvalidURL
 from typing import Any
 from urllib.parse import urlencode
@@ -11,14 +11,17 @@ from wsgiref.validate import validator
 
 import httpx
 import pytest
+import requests
 
 from fakeserver import doors
 from fakeserver.app import FakeServer
 from fakeserver.dialects import DIALECTS
 from fakeserver.dialects.base import TOKEN
+from fakeserver.doors import Holds, LiveServer, listener
+from fakeserver.doors.live import HOLD_MS_MAX
 from fakeserver.drawing.plan import HAZARD_ODDS
 from fakeserver.errors import HarnessError, UsageError
-from fakeserver.fault import FAULT_KINDS
+from fakeserver.fault import FAULT_KINDS, Fault
 from fakeserver.generate import generate_scenario
 from fakeserver.history import Delivered, Exchange, Saved, to_lines
 from fakeserver.verifier.feed import Feed
@@ -395,6 +398,25 @@ def test_a_dropped_connection_does_not_hang():
         pytest.raises(httpx.RemoteProtocolError),
     ):
         send(url)
+
+
+@pytest.mark.parametrize(
+    ("remembers", "is_there", "held"), [(False, True, 3), (True, True, 1), (True, False, 3)]
+)
+def test_whether_a_client_waits_is_tried_once(monkeypatch, remembers, is_there, held):
+    waits = []
+    monkeypatch.setattr(listener, "hold", lambda _, seconds: waits.append(seconds) or is_there)
+    server = FakeServer(small_world("haravan"))
+    server.arm(Fault(kind="slow-answer", ms=60_000, times=3))
+    live = LiveServer(server, holds=Holds() if remembers else None)
+    with over_socket("requests") as send:
+        for _ in range(3):
+            with suppress(requests.ConnectionError):
+                send(f"{live.url}/com/events.json")
+    live.close()
+    assert waits == [HOLD_MS_MAX / 1000] * held
+    assert [step.fault for step in server.history] == ["slow-answer"] * 3
+    assert server.now >= server.scenario.starts_at + 3 * 60_000
 
 
 def test_httpx_is_only_needed_for_its_own_doors(monkeypatch):

@@ -20,7 +20,7 @@ from fakeserver.errors import HarnessError, UsageError
 from fakeserver.fault import Fault
 from fakeserver.generate import generate_scenario
 from fakeserver.history import Exchange
-from fakeserver.serving import connection
+from fakeserver.serving import host as hosting
 from fakeserver.serving.host import Host
 
 PATIENCE_S = 20
@@ -328,7 +328,7 @@ def test_a_fault_of_the_fake_reaches_the_client(fault: Fault, error: type[Except
 
 def test_a_slow_answer_of_the_fake_outlasts_an_impatient_client() -> None:
     fake = FakeServer(generate_scenario(dialect="haravan", seed=7))
-    fake.arm(Fault(kind="slow-answer", ms=connection.HOLD_MS_MAX))
+    fake.arm(Fault(kind="slow-answer", ms=hosting.HOLD_MS_MAX))
     with serving(fake) as host, open_socket(host) as client:
         client.settimeout(0.1)
         client.sendall(b"GET /com/events.json HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -376,7 +376,7 @@ def test_a_client_that_has_sent_its_next_request_is_still_there() -> None:
 
 
 def test_who_leaves_while_its_answer_is_held_is_noticed() -> None:
-    app = Held(connection.HOLD_MS_MAX)
+    app = Held(hosting.HOLD_MS_MAX)
     with serving(app) as host:
         with open_socket(host) as client:
             client.sendall(GET.replace(b"/a", b"/held"))
@@ -386,7 +386,7 @@ def test_who_leaves_while_its_answer_is_held_is_noticed() -> None:
 
 
 def test_nobody_is_held_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HOLD_MS_MAX", 10)
+    monkeypatch.setattr(hosting, "HOLD_MS_MAX", 10)
     app = Held(10**9)
     with serving(app) as host:
         assert ask(f"{host.url}/held").status_code == 200
@@ -394,7 +394,7 @@ def test_nobody_is_held_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_stop_ends_a_held_answer_and_idle_connections() -> None:
-    app = Held(connection.HOLD_MS_MAX)
+    app = Held(hosting.HOLD_MS_MAX)
     with serving(app) as host, open_socket(host) as idle, open_socket(host) as held:
         idle.sendall(GET)
         assert one_answer(idle).read()

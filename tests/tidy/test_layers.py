@@ -97,7 +97,6 @@ THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
         "doors",
         "doors.*",
         "serving.bodies",
-        "serving.connection",
         "serving.control",
         "serving.endpoints",
         "serving.problems",

@@ -36,8 +36,8 @@ FORBIDDEN_WITHOUT_ARGUMENTS: Mapping[str, str] = {
 ALLOWED: Mapping[tuple[str, str], str] = {
     ("cli.terminal", "time.monotonic"): "--seconds is a budget of real time",
     ("verifier.real_wait", "time.monotonic"): "whether a client waited in earnest, as it was told",
-    ("serving.connection", "time.monotonic"): "a slow answer is held for so long in reality",
     ("pytest_plugin.options", "secrets.randbelow"): "a seed that is asked for as random, and shown",
+    ("doors.connection", "time.monotonic"): "a slow answer is held for so long in reality",
     ("cli.serve", "time.time_ns"): "a server's clock may run as fast as real time, or by it",
 }
 """(module, dotted name) → reason. An allowance that nobody uses is an error too."""

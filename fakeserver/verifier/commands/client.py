@@ -1,7 +1,8 @@
 """A command as the client under test: one process a poll, or one that is told of each poll.
 
 A program in another language is judged by the same rules as a function: what it writes on stdout is
-delivered and saved in the order of its lines, a crash is a SIGKILL, and a restart a new process.
+delivered and saved in the order of its lines, a crash is a SIGKILL, and a restart a new process; or
+the same one, where it says that it can forget all it knows.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 from fakeserver.clock import from_datetime, to_text
 from fakeserver.errors import RunStopped, UsageError
 from fakeserver.verifier.commands.process import OverLimit, Process
-from fakeserver.verifier.commands.protocols import Protocol, read_line
+from fakeserver.verifier.commands.protocols import ENDINGS, NOTHING, Action, Protocol, read_line
 from fakeserver.verifier.feed import Feed
 
 TICK_S = 0.05
@@ -38,10 +39,15 @@ class CommandClient:
     means (`protocols.EXPECTED`); its stderr is shown when it fails.
 
     With `persistent` one process lives through all polls: for each it reads a line
-    ``{"poll": {...}}`` on stdin, with the same values, and writes ``{"done": true}`` at the end.
+    ``{"poll": {...}}`` on stdin, with the same values, and writes ``{"done": true}`` at the end, or
+    ``{"failed": "why"}`` where an exception would end a function. One that can forget all it knows
+    says ``"resets": true`` beside that. It is kept for further lives, which begin with a line
+    ``{"poll": {..., "reset": true}}``, and another process is kept ready to follow one that is
+    killed. Such a program must take what it is told from the lines, for the environment of a
+    process that was started ahead says nothing.
 
     There is no shell. Raises `UsageError` for no command, an unknown protocol, a command that can't
-    be started, and a line that the protocol does not know.
+    be started, and a line that the protocol does not know. End it with `close`.
     """
 
     def __init__(
@@ -63,43 +69,86 @@ class CommandClient:
         self.persistent = persistent
         self._env = dict(env or {})
         self._process: Process | None = None
+        self._spare: Process | None = None
         self._feed: Feed | None = None
+        self._resets = False
+        self._must_reset = False
+        self._was_reset = False
 
     @property
     def keeps_state(self) -> bool:
         """Whether something of it lives from poll to poll, so that a restart can take it away."""
         return self.persistent
 
+    @property
+    def was_reset(self) -> bool:
+        """Whether the process that runs now has had a life before this one."""
+        return self._was_reset
+
     def __call__(self, feed: Feed) -> None:
-        """Run one poll. Raises `CommandFailed` where the command ended badly."""
+        """Run one poll. Raises `CommandFailed` where the command ended badly, or says so."""
         if feed is not self._feed:  # a new life, of this world or of another
-            self.close()
+            self.end_life()
             self._feed = feed
         process = self._started(feed)
         try:
-            _Poll(process, feed, self.protocol).run(is_one_of_many=self.persistent)
+            ending = _Poll(process, feed, self.protocol).run(is_one_of_many=self.persistent)
         except BaseException:
-            self.close()
+            self._end_process()
             feed.leave_address()
             raise
         if not self.persistent:
-            self.close()
+            self._end_process()
+        elif ending.resets:
+            self._resets = True
+            self._keep_one_ready()
+        if ending.kind == "failed":
+            raise CommandFailed(str(ending.value))
+
+    def end_life(self) -> None:
+        """End its process, unless that can be reset and has nothing left to say."""
+        self._feed = None
+        self._must_reset = self._resets and self._process is not None and self._process.is_idle
+        if not self._must_reset:
+            self._end_process()
 
     def close(self) -> None:
-        """End what is still running of it."""
+        """End all that is still running of it."""
+        self._end_process()
+        if self._spare is not None:
+            self._spare.kill()
+            self._spare = None
+
+    def _end_process(self) -> None:
+        self._was_reset = self._must_reset = False
         if self._process is not None:
             self._process.kill()
             self._process = None
 
     def _started(self, feed: Feed) -> Process:
+        """Return the process that plays this poll, once it has been told of it."""
         values = _values(feed)
         if self._process is None:
-            env = {**os.environ, **_without_proxy(), **self._env, **_as_env(values)}
-            self._process = Process(self.argv, env, takes_polls=self.persistent)
+            self._process = self._spare or self._start(_as_env(values))
+            self._spare = None
+            if self._resets:
+                self._keep_one_ready()
         self._process.start_poll()
         if self.persistent:
+            if self._must_reset:
+                values["reset"] = True
+                self._must_reset, self._was_reset = False, True
             self._process.send(msgspec.json.encode({"poll": values}))
         return self._process
+
+    def _keep_one_ready(self) -> None:
+        """Start what follows the process when that is killed: to start takes as long as a world."""
+        if self._spare is None:
+            self._spare = self._start({})
+
+    def _start(self, told: Mapping[str, str]) -> Process:
+        env = {**os.environ, **_without_proxy(), **self._env, **told}
+        return Process(self.argv, env, takes_polls=self.persistent)
 
 
 class _Poll:
@@ -114,10 +163,14 @@ class _Poll:
         self._feed = feed
         self._protocol = protocol
         self._lines = 0
-        self._done = False
+        self._ending: Action | None = None
         self._failure: Exception | None = None
 
-    def run(self, *, is_one_of_many: bool) -> None:
+    def run(self, *, is_one_of_many: bool) -> Action:
+        """Read until the poll ends, and return with what it ended.
+
+        Raises `CommandFailed` where the process ended badly.
+        """
         self._feed.catch_up = self._catch_up
         try:
             while not self._is_over():
@@ -132,11 +185,12 @@ class _Poll:
         finally:
             self._feed.catch_up = None
         self._raise_failure()  # the thread that answers may have read the last lines
-        if not (self._done and is_one_of_many):
+        if self._ending is None or not is_one_of_many:
             self._check_status(is_one_of_many=is_one_of_many)
+        return self._ending or NOTHING
 
     def _is_over(self) -> bool:
-        return self._done or self._process.has_closed_stdout
+        return self._ending is not None or self._process.has_closed_stdout
 
     def _catch_up(self) -> None:
         """Do what has been written so far. Raises `RunStopped` where that ends the client.
@@ -159,7 +213,8 @@ class _Poll:
             self._feed.deliver(action.value)
         elif action.kind == "save":
             self._feed.save(action.value)
-        self._done = self._done or action.kind == "done"
+        elif action.kind in ("done", "failed"):
+            self._ending = self._ending or action
 
     def _raise_failure(self) -> None:
         if isinstance(self._failure, OverLimit):
@@ -173,7 +228,7 @@ class _Poll:
             return
         said = f"; stderr: {self._process.stderr}" if self._process.stderr else ""
         if status == 0:
-            raise CommandFailed(f'it ended before it had written {{"done": true}}{said}')
+            raise CommandFailed(f"it ended before it had written {ENDINGS}{said}")
         how = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
         raise CommandFailed(f"{how}{said}")
 

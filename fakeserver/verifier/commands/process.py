@@ -84,6 +84,11 @@ class Process:
         """Whether the program has not ended yet."""
         return self._process.poll() is None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it runs and has written nothing that was not read, half a line included."""
+        return self.is_running and not self._rest and _read(self._stdout) is None
+
     def send(self, line: bytes) -> None:
         """Write one line to its stdin; one that has ended hears nothing, as `status` tells."""
         assert self._process.stdin is not None  # noqa: S101 - whoever takes polls has one
@@ -91,8 +96,10 @@ class Process:
             self._process.stdin.write(line + b"\n")
 
     def start_poll(self) -> None:
-        """Count anew what is written."""
+        """Count anew what is written; what was said before on stderr is not of this poll."""
         self._written = 0
+        self._keep_last_words()
+        self._last_words = b""
 
     def wait_for_output(self, seconds: float) -> None:
         """Return when it has written something or ended, or after `seconds` of real time."""

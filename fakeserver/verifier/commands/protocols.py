@@ -19,14 +19,17 @@ SHOWN_CHARS_MAX = 200
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client does with one line; `value` is the event or the checkpoint."""
+    """What a client does with one line; `value` is the event, the checkpoint, or why it failed.
 
-    kind: Literal["deliver", "save", "done", "nothing"]
+    `resets` says of a ``done`` or ``failed`` that the program can forget all it knows.
+    """
+
+    kind: Literal["deliver", "save", "done", "failed", "nothing"]
     value: Any = None
+    resets: bool = False
 
 
 NOTHING = Action(kind="nothing")
-DONE = Action(kind="done")
 
 
 def read_line(protocol: Protocol, line: bytes, number: int) -> Action:
@@ -42,9 +45,7 @@ def read_line(protocol: Protocol, line: bytes, number: int) -> Action:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _misfit(protocol, line, number, str(error)) from error
     if isinstance(message, dict):
-        if message == {"done": True}:
-            return DONE
-        action = _READ[protocol](message)
+        action = _ending(message) or _READ[protocol](message)
         if action is not None:
             return action
     raise _misfit(protocol, line, number, "it is JSON, but none of these")
@@ -56,6 +57,19 @@ def _misfit(protocol: Protocol, line: bytes, number: int, reason: str) -> UsageE
         f"line {number} of the command's stdout: expected {EXPECTED[protocol]} "
         f"(--protocol {protocol}), got {shown!r}: {reason}; write what is for people to stderr"
     )
+
+
+def _ending(message: Mapping[str, Any]) -> Action | None:
+    """Read what ends a poll in every protocol: `ENDINGS`."""
+    resets = message.get("resets", False)
+    if not isinstance(resets, bool) or message.keys() - {"done", "failed", "resets"}:
+        return None
+    match message:
+        case {"done": True} if "failed" not in message:
+            return Action(kind="done", resets=resets)
+        case {"failed": str(why)} if "done" not in message:
+            return Action(kind="failed", value=why, resets=resets)
+    return None
 
 
 def _jsonl(message: Mapping[str, Any]) -> Action | None:
@@ -110,3 +124,5 @@ EXPECTED: Mapping[Protocol, str] = {
     "airbyte": "a message of the Airbyte protocol (RECORD delivers, STATE saves)",
 }
 """What each protocol expects of a line."""
+ENDINGS = '{"done": true} or {"failed": WHY}'
+"""What ends a poll of a program that stays, in each protocol."""

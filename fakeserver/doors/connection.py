@@ -1,8 +1,8 @@
 """One connection of a client: its requests in turn, each answered by a WSGI application.
 
-Python's own HTTP server reads the requests, as it does for the live door. What is added is what a
-fake needs: the connection is kept, an answer can be held back, cut or never come, whatever bytes
-come are at worst a refusal, and nothing is said but what the application says.
+Python's own HTTP server reads the requests. What is added is what a fake needs: the connection is
+kept, an answer can be held back, cut or never come, whatever bytes come are at worst a refusal, and
+nothing is said but what the application says.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from email.message import Message
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from io import BufferedReader, BytesIO
 from threading import Event
@@ -22,8 +23,6 @@ from urllib.parse import unquote_to_bytes
 
 from fakeserver.app import HOLD
 from fakeserver.errors import HarnessError
-from fakeserver.serving.bodies import BODY_BYTES_MAX
-from fakeserver.serving.problems import Problem
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -31,11 +30,28 @@ if TYPE_CHECKING:
 IDLE_S = 75
 """A kept connection without a request is closed after so long, as by most servers; it is longer
 than a client that asks once a minute waits."""
-HOLD_MS_MAX = 300_000
-"""The longest that an answer is held back: no client that has a time-out waits five minutes."""
+BODY_BYTES_MAX = 64 * 2**20
+"""A scenario with all the events that one may have takes some 50 MB."""
 LINGER_S = 1
 """How long a refused client that goes on sending may pause. It reads the refusal only afterwards;
 closing at once would take the refusal from it."""
+
+
+Head = tuple[str, list[tuple[str, str]]]
+"""The status line and the headers of an answer."""
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer, not an error of ours
+    """What came was no request, or the application failed.
+
+    `code` is a stable word for programs, `detail` says what was expected and what came.
+    """
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
 
 
 class Server(Protocol):
@@ -47,8 +63,14 @@ class Server(Protocol):
     def keep(self, failure: Exception) -> None:
         """Remember that the application failed."""
 
-    def tell_refused(self, problem: Problem) -> None:
+    def tell_refused(self, refusal: Refusal) -> None:
         """Hear of what was no request, and never came to the application."""
+
+    def answer_refused(self, refusal: Refusal) -> tuple[Head, bytes]:
+        """Return the answer to what is refused."""
+
+    def hold(self, connection: socket.socket, ms: int) -> bool:
+        """Hold an answer back for `ms`, up to a bound. False: the client has left meanwhile."""
 
 
 class _Head(NamedTuple):
@@ -115,31 +137,14 @@ class Connection(BaseHTTPRequestHandler):
         says = ": ".join(filter(None, (message, explain))) or "this is no HTTP request"
         if self.raw_requestline.startswith(_TLS_HELLO):
             says = "this is TLS, and only plain HTTP is spoken here: ask http://, not https://"
-        self._refuse_unread(Problem(code if code < 500 else 400, "no-request", says))
-
-    def hold(self, ms: int) -> bool:
-        """Wait `ms`, up to `HOLD_MS_MAX`. False: the client has left, or the server stops."""
-        seconds = min(ms, HOLD_MS_MAX) / 1000
-        until = time.monotonic() + seconds
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.connection, selectors.EVENT_READ)
-            if not selector.select(seconds):
-                return True
-        try:
-            there = bool(self.connection.recv(1, socket.MSG_PEEK))
-        except OSError:
-            there = False
-        if there:
-            # It has sent its next request already, so it waits for both.
-            Event().wait(max(0, until - time.monotonic()))
-        return there
+        self._refuse_unread(Refusal(code if code < 500 else 400, "no-request", says))
 
     def _answer(self) -> None:
         """Answer the request whose head has been read."""
         try:
             environ = self._environ(_read_body(self))
-        except Problem as problem:
-            self._refuse_unread(problem)
+        except Refusal as refusal:
+            self._refuse_unread(refusal)
             return
         try:
             status, headers, body = _ask(self.server.app, environ)
@@ -148,22 +153,21 @@ class Connection(BaseHTTPRequestHandler):
             self.close_connection = True
         except Exception as failure:  # whatever it is, the next request is served
             self.server.keep(failure)
-            self._refuse(Problem(500, "failed", f"{type(failure).__name__}: {failure}"))
+            self._refuse(Refusal(500, "failed", f"{type(failure).__name__}: {failure}"))
         else:
             self.wfile.write(answer)
 
-    def _refuse_unread(self, problem: Problem) -> None:
+    def _refuse_unread(self, refusal: Refusal) -> None:
         """Refuse what the application never sees, and tell of it: nobody else will."""
-        self.server.tell_refused(problem)
-        self._refuse(problem)
+        self.server.tell_refused(refusal)
+        self._refuse(refusal)
 
-    def _refuse(self, problem: Problem) -> None:
+    def _refuse(self, refusal: Refusal) -> None:
         """Answer with an error and close: nobody knows where the next request would start."""
-        response = problem.response("")
+        (status, headers), body = self.server.answer_refused(refusal)
         self.close_connection = True
         self.command = getattr(self, "command", None) or "GET"
-        headers = list(response.headers)
-        self.wfile.write(self._message(response.status, headers, response.get_data()))
+        self.wfile.write(self._message(status, headers, body))
         # What the client still sends would, unread, take the answer with it.
         shut(self.connection, socket.SHUT_WR)
         self.connection.settimeout(LINGER_S)
@@ -172,7 +176,7 @@ class Connection(BaseHTTPRequestHandler):
             left -= len(part)
 
     def _environ(self, body: bytes) -> WSGIEnvironment:
-        """Return the request as WSGI has it. Raises `Problem` (400) for a broken header."""
+        """Return the request as WSGI has it. Raises `Refusal` (400) for a broken header."""
         path, _, query = _ORIGIN.sub("", self.path, count=1).partition("?")
         address, port = self.server.server_address[:2]
         environ: WSGIEnvironment = {
@@ -192,11 +196,11 @@ class Connection(BaseHTTPRequestHandler):
             "wsgi.multithread": True,
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
-            HOLD: self.hold,
+            HOLD: partial(self.server.hold, self.connection),
         }
         for name, value in self.headers.items():
             if _CONTROL.search(value):
-                raise Problem(400, "no-request", f"a control character in the header {name}")
+                raise Refusal(400, "no-request", f"a control character in the header {name}")
             if "_" in name:
                 continue  # it could not be told from the name with a hyphen
             key = name.upper().replace("-", "_")
@@ -244,25 +248,25 @@ _ORIGIN = re.compile(r"\Ahttps?://[^/?]*", re.IGNORECASE)
 def _read_body(request: Connection) -> bytes:
     """Read the body of a request, all of it: the next request starts behind it.
 
-    Raises `Problem` (400, 413), and `ConnectionResetError` if the client leaves meanwhile.
+    Raises `Refusal` (400, 413), and `ConnectionResetError` if the client leaves meanwhile.
     """
     if request.request_version == "HTTP/0.9":
-        raise Problem(400, "no-request", "expected HTTP/1.1 at the end of the request line")
+        raise Refusal(400, "no-request", "expected HTTP/1.1 at the end of the request line")
     if request.headers.defects:
         defect = type(request.headers.defects[0]).__name__
-        raise Problem(400, "no-request", f"a header is broken: {defect}")
+        raise Refusal(400, "no-request", f"a header is broken: {defect}")
     lengths = set(request.headers.get_all("Content-Length", ()))
     coding = request.headers.get("Transfer-Encoding")
     if coding is not None:
         request.close_connection = True  # more may follow the last chunk
         if lengths or coding.lower() != "chunked":
-            raise Problem(400, "no-request", "expected a Content-Length, or chunks, and not both")
+            raise Refusal(400, "no-request", "expected a Content-Length, or chunks, and not both")
         return _read_chunks(request)
     if not lengths:
         return b""
     length = lengths.pop()
     if lengths or not re.fullmatch("[0-9]{1,15}", length, re.ASCII):
-        raise Problem(400, "no-request", "expected one Content-Length, a whole number")
+        raise Refusal(400, "no-request", "expected one Content-Length, a whole number")
     if int(length) > BODY_BYTES_MAX:
         raise _too_large(f"{length} bytes")
     body = request.rfile.read(int(length))
@@ -280,14 +284,14 @@ def _read_chunks(request: Connection) -> bytes:
     except TimeoutError:
         raise
     except (OSError, ValueError) as error:  # ValueError: it ended in the middle of a chunk
-        raise Problem(400, "no-request", f"a chunk is broken: {error}") from error
+        raise Refusal(400, "no-request", f"a chunk is broken: {error}") from error
     if len(body) > BODY_BYTES_MAX:
         raise _too_large("more")
     return body
 
 
-def _too_large(came: str) -> Problem:
-    return Problem(
+def _too_large(came: str) -> Refusal:
+    return Refusal(
         413, "too-large", f"expected a body of at most {BODY_BYTES_MAX} bytes, got {came}"
     )
 
@@ -315,6 +319,23 @@ def _ask(
     if not started:
         raise HarnessError("the application never started an answer")
     return started[0], started[1], b"".join(chunks)
+
+
+def hold(connection: socket.socket, seconds: float) -> bool:
+    """Wait so long. False, and sooner: the client has left, or the server stops."""
+    until = time.monotonic() + seconds
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection, selectors.EVENT_READ)
+        if not selector.select(seconds):
+            return True
+    try:
+        there = bool(connection.recv(1, socket.MSG_PEEK))
+    except OSError:
+        there = False
+    if there:
+        # It has sent its next request already, so it waits for both.
+        Event().wait(max(0, until - time.monotonic()))
+    return there
 
 
 def shut(connection: socket.socket, ending: int) -> None:
