@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fakeserver.verifier.feed import Feed
     from fakeserver.verifier.judge import judge
     from fakeserver.verifier.margins.measure import measure_margins
+    from fakeserver.verifier.patched_time import PatchedTime
     from fakeserver.verifier.promise import Promise
     from fakeserver.verifier.search import verify
     from fakeserver.verifier.verdict import Verdict
@@ -30,6 +31,7 @@ _HOMES = {
     "Fault": "fakeserver.fault",
     "Feed": "fakeserver.verifier.feed",
     "LoggedEvent": "fakeserver.scenario",
+    "PatchedTime": "fakeserver.verifier.patched_time",
     "Profile": "fakeserver.profile",
     "Promise": "fakeserver.verifier.promise",
     "Scenario": "fakeserver.scenario",
@@ -47,6 +49,7 @@ __all__ = [
     "Fault",
     "Feed",
     "LoggedEvent",
+    "PatchedTime",
     "Profile",
     "Promise",
     "Scenario",

@@ -14,6 +14,7 @@ from fakeserver.scenario import INSTANCES_MAX
 from fakeserver.verifier.clients import Client, load_client
 from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.commands.protocols import Protocol
+from fakeserver.verifier.patched_time import PatchedTime
 from fakeserver.verifier.promise import DELAY_MS_LIMIT, LATE_BY_MS_LIMIT, Promise
 from fakeserver.verifier.search import EXAMPLES_DEFAULT, EXAMPLES_MAX
 
@@ -130,7 +131,7 @@ def promise_of(options: dict[str, Any]) -> Promise:
 
 
 def command_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say how a COMMAND is run and read."""
+    """Add the options that say how a COMMAND is run and read, and a CLIENT's time."""
     options = (
         click.option(
             "--protocol",
@@ -143,6 +144,11 @@ def command_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--persistent",
             is_flag=True,
             help="Keep one process of the COMMAND, and tell it of each poll on stdin.",
+        ),
+        click.option(
+            "--patch-time",
+            is_flag=True,
+            help="Let time.sleep, asyncio.sleep and the clocks that CLIENT asks be simulated.",
         ),
     )
     for option in reversed(options):
@@ -186,9 +192,13 @@ def client_of(name: str | None, options: dict[str, Any]) -> tuple[str, Client]:
             raise UsageError("expected CLIENT (path.py:name or package.module:name), or -- COMMAND")
         if chosen:
             raise UsageError(f"{chosen[0]} goes with -- COMMAND, and {name} is none")
+        if options["patch_time"]:
+            return f"--patch-time {shlex.quote(name)}", PatchedTime(load_client(name))
         return shlex.quote(name), load_client(name)
     if name is not None:
         raise UsageError(f"expected CLIENT or -- COMMAND, got both: {name}, and {shlex.join(argv)}")
+    if options["patch_time"]:
+        raise UsageError("--patch-time goes with CLIENT: a program has a clock of its own")
     client = CommandClient(argv, protocol=options["protocol"], persistent=options["persistent"])
     return shlex.join([*chosen, "--", *argv]), client
 

@@ -9,7 +9,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -18,9 +18,15 @@ from typing import Any
 from fakeserver.errors import ClientNotFound, RunStopped, UsageError
 from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.feed import Feed
+from fakeserver.verifier.patched_time import PatchedTime, simulated_time
 
 Client = Callable[..., Any]
-"""A callable taking one `Feed`, plain or async, or a class whose instances have ``poll(feed)``."""
+"""A callable taking one `Feed`, plain or async, or a class whose instances have ``poll(feed)``.
+
+One that takes no feed may name what it wants to be told: `TOLD`."""
+
+TOLD = ("base_url", "token", "headers", "page_size", "checkpoint")
+"""What a client that knows nothing of feeds may take, by the names of its parameters."""
 
 FORM = "path.py:name or package.module:name"
 SHOWN_NAMES_MAX = 8
@@ -45,7 +51,10 @@ def load_client(spec: str) -> Client:
 
 def check_client(client: Any, *, where: str | None = None) -> Client:
     """Return `client` if it can be run, else raise `ClientNotFound`."""
+    whole, client = client, _unpatched(client)
     where = where or f"the client {getattr(client, '__qualname__', repr(client)):.200}"
+    if whole is not client and isinstance(client, CommandClient):
+        raise ClientNotFound(f"{where}: expected a Python client, for a program has its own time")
     if is_built(client) and not callable(getattr(_class_of(client), "poll", None)):
         raise ClientNotFound(f"{where} is a class without a method poll(feed)")
     if not callable(client):
@@ -56,7 +65,7 @@ def check_client(client: Any, *, where: str | None = None) -> Client:
         )
     if not is_built(client):
         _check_takes_feed(client, where)
-    result: Client = client
+    result: Client = whole
     return result
 
 
@@ -66,13 +75,40 @@ def _check_takes_feed(client: Client, where: str) -> None:
         signature = inspect.signature(client)
     except (TypeError, ValueError):  # something built in, which tells nothing about itself
         return
+    if _told(signature):
+        return
     try:
         signature.bind("a feed")
     except TypeError as error:
         raise ClientNotFound(
-            f"{where}: expected a function that can be called with one argument, the feed, got "
+            f"{where}: expected a function that can be called with one argument, the feed, or with "
+            f"some of {', '.join(TOLD)} by these names, got "
             f"{getattr(client, '__name__', 'one')}{signature}: {error}"
         ) from error
+
+
+def _told(signature: inspect.Signature) -> tuple[str, ...]:
+    """Return which of `TOLD` a client takes, all by these names; none for one that takes a feed."""
+    needed = {
+        name
+        for name, parameter in signature.parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+    if "base_url" not in needed or needed - set(TOLD):
+        return ()
+    return tuple(name for name in TOLD if name in signature.parameters)
+
+
+def _called_with(client: Client) -> Client:
+    """Return `client` as something that takes a feed."""
+    try:
+        names = _told(inspect.signature(client))
+    except (TypeError, ValueError):
+        names = ()
+    if not names:
+        return client
+    return lambda feed: client(**{name: getattr(feed, name) for name in names})
 
 
 def is_built(client: Any) -> bool:
@@ -85,7 +121,12 @@ def keeps_state(client: Any) -> bool:
     return is_built(client) or (isinstance(client, CommandClient) and client.keeps_state)
 
 
+def _unpatched(client: Any) -> Any:
+    return client.client if isinstance(client, PatchedTime) else client
+
+
 def _class_of(client: Any) -> Any:
+    client = _unpatched(client)
     return client.func if isinstance(client, functools.partial) else client
 
 
@@ -135,10 +176,15 @@ class Life:
     """
 
     def __init__(self, client: Client, *, first: bool = True) -> None:
-        self._client = client
+        self._is_patched = isinstance(client, PatchedTime)
+        self._client: Client = _unpatched(client)
         self._first = first
         self._target: Client | None = None
         self._runner: asyncio.Runner | None = None
+
+    def time(self, feed: Feed) -> AbstractContextManager[None]:
+        """Return what gives the client its time while it runs: simulated, or as it is."""
+        return simulated_time(feed) if self._is_patched else nullcontext()
 
     def poll(self, feed: Feed) -> None:
         """Call the client once; deliver what it returns or yields, one by one.
@@ -147,7 +193,7 @@ class Life:
         Raises what the client raises, and `UsageError` for an async one inside a running loop.
         """
         if self._target is None:
-            self._target = self._build()
+            self._target = _called_with(self._build())
         result = self._target(feed)
         if inspect.isawaitable(result):
             result = self._loop(result).run(_await(result))

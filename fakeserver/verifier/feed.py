@@ -72,6 +72,7 @@ class Feed:
         self._leave_address = leave_address
         self._checkpoint = checkpoint
         self.catch_up: Callable[[], None] | None = None
+        self.on_time: Callable[[], None] | None = None
         self._durable = checkpoint
         self._saves_last = saves_last
         self._is_saved = True
@@ -173,8 +174,11 @@ class Feed:
         ms = round(seconds * 1000)
         self._world.record(Slept(at=self._world.now, ms=ms))
         self._world.advance(ms)
-        if self._on_sleep is not None:
-            self._on_sleep()
+        try:
+            if self._on_sleep is not None:
+                self._on_sleep()
+        finally:
+            self.time_passed()
         return _Slept()
 
     def now(self) -> datetime:
@@ -202,6 +206,11 @@ class Feed:
         """Take over the `checkpoint` (JSON text) that another instance made durable."""
         self._checkpoint = self._durable = checkpoint
         self._is_saved = True
+
+    def time_passed(self) -> None:
+        """Tell whoever shows the time of this feed that it has moved."""
+        if self.on_time is not None:
+            self.on_time()
 
     def begin_poll(self, crash: Crash | None) -> None:
         """Start counting for this poll's `crash`."""

@@ -183,7 +183,7 @@ class _Run:
         self._instance = 1
         self._others: dict[int, tuple[Feed, Life]] = {}
         self._world.before_ask = self._before_request
-        self._world.after_ask = lambda: self._feed.may_crash("after-request")
+        self._world.after_ask = self._after_request
 
     def play(self) -> History:
         """Call the client poll by poll until the scenario is over or a poll had to be stopped."""
@@ -194,7 +194,8 @@ class _Run:
                 if poll.restart and self._keeps_state and not is_new:
                     self._restart()
                 self._start_poll(poll)
-                ending = self._call()
+                with self._life.time(self._feed):  # out of the watchdog's reach: it is put back
+                    ending = self._call()
                 if ending == "stopped" or self._closed:
                     break
                 if ending == "killed":
@@ -375,6 +376,11 @@ class _Run:
         if reason is not None:
             self._stop(BudgetSpent(reason))
         self._feed.may_crash("before-request")
+
+    def _after_request(self) -> None:
+        """After each request, before its answer is sent: kill the client if it is to die here."""
+        self._feed.time_passed()
+        self._feed.may_crash("after-request")
 
     def _see_real_wait(self) -> None:
         """Let simulated time pass for a client that waited in earnest, as it was told."""

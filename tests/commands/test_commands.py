@@ -1,5 +1,6 @@
 """Programs as clients: judged as functions are, killed for good, and bounded in what they take."""
 
+import json
 import os
 import shutil
 import sys
@@ -360,6 +361,17 @@ def test_a_program_is_told_all_that_a_feed_tells(tmp_path):
         "FAKESERVER_DIALECT": "haravan",
         "FAKESERVER_ZONE": "UTC",
     }
+
+
+def test_a_program_may_be_told_by_its_arguments(tmp_path):
+    text = "import json, sys; print(json.dumps({'save': sys.argv[1:]}))"
+    words = ["--url={base_url}/com", "{token}", "{checkpoint}", "{page_size} of {rows}", "{{now}}"]
+    told = [s.checkpoint for s in play([*program(tmp_path, text), *words]) if isinstance(s, Saved)]
+    url, token, checkpoint, rows, now = told[0]
+    assert url.startswith("--url=http://127.0.0.1:")
+    assert (token, checkpoint, rows) == (TOKEN, "null", "2 of {rows}")
+    assert now == "{1970-01-01T00:00:10.000Z}"
+    assert json.loads(told[1][2]) == told[0]
 
 
 def test_the_state_folder_lasts_for_a_world_and_no_longer(tmp_path):

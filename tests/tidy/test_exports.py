@@ -19,6 +19,7 @@ PUBLIC_NAMES = (
     "Fault",
     "Feed",
     "LoggedEvent",
+    "PatchedTime",
     "Profile",
     "Promise",
     "Scenario",

@@ -69,6 +69,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "verifier.raised",
             "verifier.watchdog",
             "verifier.pace",
+            "verifier.patched_time",
             "verifier.real_wait",
             "verifier.runner",
         ),
@@ -92,6 +93,7 @@ THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
     "msgspec": ("*",),
     "pytest": ("pytest_plugin", "pytest_plugin.*"),
     "requests": ("doors", "doors.*"),
+    "time_machine": ("verifier.patched_time",),
     "werkzeug": (
         "app",
         "doors",
@@ -325,7 +327,7 @@ def undeclared(package: Path, pyproject: str) -> list[str]:
     extras = project.get("optional-dependencies", {}).items()
     optional = [lines for name, lines in extras if name not in EXTRAS_OF_OTHERS]
     lines = [*project["dependencies"], *(line for lines in optional for line in lines)]
-    declared = {re.split(r"[^\w-]", line)[0] for line in lines}
+    declared = {re.split(r"[^\w-]", line)[0].replace("-", "_") for line in lines}
     targets = {each.target for each in imports_of(package) if not each.for_types}
     imported = {target.partition(".")[0] for target in targets}
     imported -= {package.name, *sys.stdlib_module_names}

@@ -35,6 +35,8 @@ FORBIDDEN_WITHOUT_ARGUMENTS: Mapping[str, str] = {
 
 ALLOWED: Mapping[tuple[str, str], str] = {
     ("cli.terminal", "time.monotonic"): "--seconds is a budget of real time",
+    ("verifier.patched_time", "time.sleep"): "it is put back after a client has run",
+    ("verifier.patched_time", "asyncio.sleep"): "it is put back after a client has run",
     ("verifier.real_wait", "time.monotonic"): "whether a client waited in earnest, as it was told",
     ("pytest_plugin.options", "secrets.randbelow"): "a seed that is asked for as random, and shown",
     ("doors.connection", "time.monotonic"): "a slow answer is held for so long in reality",

@@ -8,6 +8,7 @@ the same one, where it says that it can forget all it knows.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -21,6 +22,8 @@ from fakeserver.verifier.feed import Feed
 
 TICK_S = 0.05
 """How soon it is noticed that somebody else has read, killed or ended something."""
+TOLD_IN_WORDS = re.compile(r"\{(base_url|token|page_size|checkpoint|now|dialect|zone|state_dir)\}")
+"""What may stand in a word of the command, in place of its value."""
 LOOPBACK = "127.0.0.1,localhost"
 
 
@@ -45,6 +48,9 @@ class CommandClient:
     ``{"poll": {..., "reset": true}}``, and another process is kept ready to follow one that is
     killed. Such a program must take what it is told from the lines, for the environment of a
     process that was started ahead says nothing.
+
+    A program that knows nothing of this is told by its arguments: ``{base_url}``, ``{token}`` and
+    the other values, by these names, are filled in wherever they stand in `argv`.
 
     There is no shell. Raises `UsageError` for no command, an unknown protocol, a command that can't
     be started, and a line that the protocol does not know. End it with `close`.
@@ -129,7 +135,9 @@ class CommandClient:
         """Return the process that plays this poll, once it has been told of it."""
         values = _values(feed)
         if self._process is None:
-            self._process = self._spare or self._start(_as_env(values))
+            self._process = self._spare or self._start(
+                _as_env(values), _filled_in(self.argv, values)
+            )
             self._spare = None
             if self._resets:
                 self._keep_one_ready()
@@ -143,12 +151,12 @@ class CommandClient:
 
     def _keep_one_ready(self) -> None:
         """Start what follows the process when that is killed: to start takes as long as a world."""
-        if self._spare is None:
-            self._spare = self._start({})
+        if self._spare is None and not any(map(TOLD_IN_WORDS.search, self.argv)):
+            self._spare = self._start({}, self.argv)
 
-    def _start(self, told: Mapping[str, str]) -> Process:
+    def _start(self, told: Mapping[str, str], argv: Sequence[str]) -> Process:
         env = {**os.environ, **_without_proxy(), **self._env, **told}
-        return Process(self.argv, env, takes_polls=self.persistent)
+        return Process(argv, env, takes_polls=self.persistent)
 
 
 class _Poll:
@@ -247,12 +255,26 @@ def _values(feed: Feed) -> dict[str, Any]:
     }
 
 
+def _text(name: str, value: Any) -> str:
+    """Write a value as text; a checkpoint is JSON."""
+    return msgspec.json.encode(value).decode() if name == "checkpoint" else str(value)
+
+
+def _filled_in(argv: Sequence[str], values: Mapping[str, Any]) -> list[str]:
+    """Return the words of a command with the values that they ask for; what is None is empty."""
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1]
+        is_empty = values[name] is None and name != "checkpoint"
+        return "" if is_empty else _text(name, values[name])
+
+    return [TOLD_IN_WORDS.sub(value, word) for word in argv]
+
+
 def _as_env(values: Mapping[str, Any]) -> dict[str, str]:
     """Write the same as environment variables; a checkpoint is JSON, what is None is left out."""
     return {
-        f"FAKESERVER_{name.upper()}": msgspec.json.encode(value).decode()
-        if name == "checkpoint"
-        else str(value)
+        f"FAKESERVER_{name.upper()}": _text(name, value)
         for name, value in values.items()
         if value is not None or name == "checkpoint"
     }
