@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import msgspec
@@ -22,8 +24,18 @@ from fakeserver.verifier.feed import Feed
 
 TICK_S = 0.05
 """How soon it is noticed that somebody else has read, killed or ended something."""
-TOLD_IN_WORDS = re.compile(r"\{(base_url|token|page_size|checkpoint|now|dialect|zone|state_dir)\}")
+TOLD_IN_WORDS = re.compile(
+    r"\{(base_url|token|page_size|checkpoint|now|dialect|zone|state_dir"
+    r"|config_file|checkpoint_file)\}"
+)
 """What may stand in a word of the command, in place of its value."""
+NO_CHECKPOINT: Mapping[Protocol, bytes] = {
+    "jsonl": b"null",
+    "events": b"null",
+    "singer": b"{}",
+    "airbyte": b"[]",
+}
+"""What `checkpoint_file` holds before anything was saved: what each protocol has for no state."""
 LOOPBACK = "127.0.0.1,localhost"
 
 
@@ -50,7 +62,9 @@ class CommandClient:
     process that was started ahead says nothing.
 
     A program that knows nothing of this is told by its arguments: ``{base_url}``, ``{token}`` and
-    the other values, by these names, are filled in wherever they stand in `argv`.
+    the other values, by these names, are filled in wherever they stand in `argv`; and so are the
+    names of two JSON files, ``{config_file}`` with all of them and ``{checkpoint_file}`` with what
+    was saved last, as taps of Singer and sources of Airbyte take them.
 
     There is no shell. Raises `UsageError` for no command, an unknown protocol, a command that can't
     be started, and a line that the protocol does not know. End it with `close`.
@@ -76,6 +90,7 @@ class CommandClient:
         self._env = dict(env or {})
         self._process: Process | None = None
         self._spare: Process | None = None
+        self._files: TemporaryDirectory[str] | None = None
         self._feed: Feed | None = None
         self._resets = False
         self._must_reset = False
@@ -124,6 +139,9 @@ class CommandClient:
         if self._spare is not None:
             self._spare.kill()
             self._spare = None
+        if self._files is not None:
+            self._files.cleanup()
+            self._files = None
 
     def _end_process(self) -> None:
         self._was_reset = self._must_reset = False
@@ -135,9 +153,7 @@ class CommandClient:
         """Return the process that plays this poll, once it has been told of it."""
         values = _values(feed)
         if self._process is None:
-            self._process = self._spare or self._start(
-                _as_env(values), _filled_in(self.argv, values)
-            )
+            self._process = self._spare or self._start(_as_env(values), self._words(values))
             self._spare = None
             if self._resets:
                 self._keep_one_ready()
@@ -148,6 +164,15 @@ class CommandClient:
                 self._must_reset, self._was_reset = False, True
             self._process.send(msgspec.json.encode({"poll": values}))
         return self._process
+
+    def _words(self, values: dict[str, Any]) -> Sequence[str]:
+        """Return the command with the values that it asks for."""
+        asked = {name for word in self.argv for name in TOLD_IN_WORDS.findall(word)}
+        if asked & {"config_file", "checkpoint_file"}:
+            if self._files is None:
+                self._files = TemporaryDirectory(prefix="fakeserver-")
+            values = {**values, **_write_files(Path(self._files.name), values, self.protocol)}
+        return _filled_in(self.argv, values) if asked else self.argv
 
     def _keep_one_ready(self) -> None:
         """Start what follows the process when that is killed: to start takes as long as a world."""
@@ -258,6 +283,18 @@ def _values(feed: Feed) -> dict[str, Any]:
 def _text(name: str, value: Any) -> str:
     """Write a value as text; a checkpoint is JSON."""
     return msgspec.json.encode(value).decode() if name == "checkpoint" else str(value)
+
+
+def _write_files(folder: Path, values: Mapping[str, Any], protocol: Protocol) -> dict[str, str]:
+    """Write the values and the checkpoint as JSON, and return what the files are called."""
+    saved = values["checkpoint"]
+    held = [saved] if protocol == "airbyte" else saved  # there it is a list, of a state a stream
+    checkpoint = NO_CHECKPOINT[protocol] if saved is None else msgspec.json.encode(held)
+    texts = {"config_file": msgspec.json.encode(values), "checkpoint_file": checkpoint}
+    files = {name: folder / f"{name.removesuffix('_file')}.json" for name in texts}
+    for name, file in files.items():
+        file.write_bytes(texts[name])
+    return {name: str(file) for name, file in files.items()}
 
 
 def _filled_in(argv: Sequence[str], values: Mapping[str, Any]) -> list[str]:
