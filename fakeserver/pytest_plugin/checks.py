@@ -19,8 +19,9 @@ from fakeserver.pytest_plugin.telling import kept, short, whole, with_replay
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.clients import Client
 from fakeserver.verifier.commands.client import CommandClient
+from fakeserver.verifier.doorkeeper import doorkeeper
 from fakeserver.verifier.judge import judge
-from fakeserver.verifier.runner import doorkeeper, run
+from fakeserver.verifier.runner import run
 from fakeserver.verifier.search import verify
 from fakeserver.verifier.verdict import Verdict
 

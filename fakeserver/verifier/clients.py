@@ -81,9 +81,9 @@ def _check_takes_feed(client: Client, where: str) -> None:
         signature.bind("a feed")
     except TypeError as error:
         raise ClientNotFound(
-            f"{where}: expected a function that can be called with one argument, the feed, or with "
-            f"some of {', '.join(TOLD)} by these names, got "
-            f"{getattr(client, '__name__', 'one')}{signature}: {error}"
+            f"{where}: expected a function that can be called with one argument, the feed, got "
+            f"{getattr(client, '__name__', 'one')}{signature}: {error}; or one that takes base_url "
+            f"and others of {', '.join(TOLD[1:])} by these names"
         ) from error
 
 

@@ -17,13 +17,14 @@ from fakeserver.scenario import Scenario
 from fakeserver.verifier.changes import Change
 from fakeserver.verifier.clients import Client, keeps_state
 from fakeserver.verifier.commands.client import CommandClient
+from fakeserver.verifier.doorkeeper import Doorkeeper, doorkeeper
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import HAZARDS, possible
 from fakeserver.verifier.impossible import over_worlds
 from fakeserver.verifier.judge import judge, notes, sentences
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.remedies import with_tried
-from fakeserver.verifier.runner import Doorkeeper, doorkeeper, run
+from fakeserver.verifier.runner import run
 from fakeserver.verifier.shrink import shrink
 from fakeserver.verifier.untried import untried
 from fakeserver.verifier.verdict import Requests, Verdict

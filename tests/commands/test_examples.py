@@ -188,6 +188,8 @@ def class_of(example: Example) -> str:
 every_right_one = pytest.mark.parametrize("example", RIGHT, ids=lambda example: example.file)
 
 
+# An answer of urllib that says 503 is open until somebody reads it, and usual code does not.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @every_right_one
 def test_a_right_client_is_kept(example):
     for verdict in verdicts(example, WORLDS):
@@ -195,6 +197,7 @@ def test_a_right_client_is_kept(example):
 
 
 @pytest.mark.nightly
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @every_right_one
 def test_a_right_client_is_kept_for_long(example):
     for verdict in verdicts(example, WORLDS_NIGHTLY):

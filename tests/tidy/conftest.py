@@ -35,7 +35,14 @@ def tracked(checkout: Path) -> list[str]:
         listing = subprocess.run(command, cwd=checkout, check=True, stdout=subprocess.PIPE)
         names = listing.stdout.decode().split("\0")[:-1]
     else:
-        caches = {"__pycache__", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+        caches = {
+            "__pycache__",
+            ".venv",
+            "node_modules",
+            ".mypy_cache",
+            ".ruff_cache",
+            ".pytest_cache",
+        }
         below = (path.relative_to(checkout) for path in checkout.rglob("*") if path.is_file())
         names = [path.as_posix() for path in below if not caches & set(path.parts)]
     return sorted(name for name in names if (checkout / name).is_file())

@@ -64,6 +64,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "verifier.feed",
             "verifier.changes",
             "verifier.clients",
+            "verifier.doorkeeper",
             "verifier.commands",
             "verifier.commands.*",
             "verifier.raised",

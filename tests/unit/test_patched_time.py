@@ -199,7 +199,7 @@ def test_a_client_may_take_what_it_wants_to_know():
     "client", [lambda base_url, where: None, lambda token, page_size: None], ids=["one", "none"]
 )
 def test_what_nobody_can_be_told_is_refused(client):
-    with pytest.raises(ClientNotFound, match="or with some of base_url, token"):
+    with pytest.raises(ClientNotFound, match="or one that takes base_url and others of token"):
         run(world([event(2, 0)]), client)
 
 

@@ -13,6 +13,7 @@ from fakeserver.history import Exchange
 from fakeserver.profile import Profile
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.clients import Client
+from fakeserver.verifier.doorkeeper import Doorkeeper, doorkeeper
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.margins import worlds
@@ -20,7 +21,7 @@ from fakeserver.verifier.margins.axes import Axis, axes
 from fakeserver.verifier.margins.bisection import Bisection
 from fakeserver.verifier.margins.worlds import Setup
 from fakeserver.verifier.promise import Promise
-from fakeserver.verifier.runner import Doorkeeper, doorkeeper, run
+from fakeserver.verifier.runner import run
 from fakeserver.verifier.verdict import Margin, MarginAxis, Verdict
 from fakeserver.verifier.watchdog import POLL_SECONDS_MAX
 
