@@ -20,6 +20,7 @@ from fakeserver.drawing.polls import draw_instances, draw_kills_at_requests, dra
 from fakeserver.errors import UsageError
 from fakeserver.oddities import made_odd, transient_faults
 from fakeserver.profile import Profile, SwitchValue
+from fakeserver.profile_file import find_profile
 from fakeserver.scenario import LoggedEvent, Scenario
 
 
@@ -39,7 +40,7 @@ def generate_scenario(
     See `draw_scenario` for the other arguments. Raises `ProfileError` and `UsageError`.
     """
     check_whole(seed=seed, example=example)
-    chosen = find_dialect(dialect).profile(profile) if isinstance(profile, str) else profile
+    chosen = find_profile(dialect, profile) if isinstance(profile, str) else profile
     scenario = draw_scenario(
         Random(f"fakeserver {chosen.dialect} {chosen.name} {seed} {example}"),  # noqa: S311
         profile=chosen,

@@ -24,6 +24,7 @@ from fakeserver.cli.options import (
     report_options,
     search_options,
 )
+from fakeserver.cli.probe import probe
 from fakeserver.cli.reports import Reports
 from fakeserver.cli.serve import serve
 from fakeserver.cli.terminal import (
@@ -34,6 +35,7 @@ from fakeserver.cli.terminal import (
     is_terminal,
     own_stdout,
     print_report,
+    today,
     width_of,
     wrapped,
     write,
@@ -42,6 +44,7 @@ from fakeserver.dialects import find_dialect
 from fakeserver.errors import HarnessError, UsageError
 from fakeserver.generate import generate_scenario
 from fakeserver.history import load_history
+from fakeserver.profile_file import age_note, find_profile
 from fakeserver.scenario import Scenario
 from fakeserver.tour import DIALECT_DEFAULT
 from fakeserver.tour import tour as run_tour
@@ -87,7 +90,7 @@ def verify(client: str | None, seconds: float | None, **options: Any) -> None:
     out = own_stdout()
     client, loaded = client_of(client, options)
     promise = promise_of(options)
-    profile = find_dialect(options["dialect"]).profile(options["profile"])
+    profile = find_profile(options["dialect"], options["profile"])
     check_promise(promise, profile)
     chosen_hazards(options["only"], options["without"], profile, promise)  # before any work
     click.echo(
@@ -206,6 +209,7 @@ def tour(dialect: str) -> None:
 
 
 cli.add_command(serve)
+cli.add_command(probe)
 
 
 def _measured(

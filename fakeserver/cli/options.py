@@ -29,7 +29,10 @@ def dialect_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def profile_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option that says which answers the API may give."""
     return click.option(
-        "--profile", default="default", show_default=True, help="Which answers the API may give."
+        "--profile",
+        default="default",
+        show_default=True,
+        help="Which answers the API may give: a name, or a file of 'probe'.",
     )(command)
 
 

@@ -8,8 +8,9 @@ from typing import Any, NoReturn, TextIO
 
 import msgspec
 
-from fakeserver.cli.terminal import print_report, width_of, write
+from fakeserver.cli.terminal import print_report, today, width_of, write
 from fakeserver.errors import UsageError
+from fakeserver.profile_file import age_note
 from fakeserver.verifier.verdict import Verdict
 
 FORMS = {"json": Verdict.to_json, "junit": Verdict.to_junit, "html": Verdict.to_html}
@@ -34,6 +35,9 @@ class Reports(msgspec.Struct, frozen=True, kw_only=True):
 
     def finish(self, verdict: Verdict, out: TextIO | None) -> NoReturn:
         """Write the reports and exit with the verdict's status. Raises `UsageError`."""
+        note = age_note(verdict.profile, today())
+        if note is not None:
+            verdict = msgspec.structs.replace(verdict, notes=(*verdict.notes, note))
         as_text = True
         for name, file in self.files.items():
             content = FORMS[name](verdict)

@@ -16,11 +16,19 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from fakeserver.cli.terminal import DialectName, Duration, check_writable, is_terminal, write
+from fakeserver.cli.terminal import (
+    DialectName,
+    Duration,
+    check_writable,
+    is_terminal,
+    today,
+    write,
+)
 from fakeserver.dialects import find_dialect, known_dialects
 from fakeserver.dialects.base import TOKEN
 from fakeserver.errors import HarnessError, UsageError
 from fakeserver.profile import SwitchValue
+from fakeserver.profile_file import age_note, is_path, load_profile_file
 from fakeserver.scenario import Scenario
 from fakeserver.stream import LATE_BY_MS_MAX
 
@@ -112,7 +120,10 @@ def typed_value(dialect: str, name: str, text: str) -> SwitchValue:
 
 STREAM_OPTIONS = (
     click.option("--dialect", type=DialectName(), help="Which API to fake."),
-    click.option("--profile", help="Which answers the API gives. [default: default]"),
+    click.option(
+        "--profile",
+        help="Which answers the API gives: a name, or a file of 'probe'. [default: default]",
+    ),
     click.option(
         "--set", "settings", type=Setting(), multiple=True, help="Pin a switch; may be repeated."
     ),
@@ -228,6 +239,9 @@ def serve(**given: Any) -> None:
             write(f"listening on {host.url}\n", sys.stdout)
             if host.is_exposed and given["control"] and given["control_token_env"] is None:
                 click.echo(msgspec.json.encode({"warning": OPEN}) if as_json else OPEN, err=True)
+            aged = age_note(site.world.scenario.profile, today())
+            if aged is not None:
+                click.echo(msgspec.json.encode({"warning": aged}) if as_json else aged, err=True)
             if say is not None and not as_json:
                 say(_welcome(site, host, with_control=given["control"]))
             host.serve()
@@ -273,6 +287,14 @@ def _options(given: dict[str, Any]) -> ServeOptions:
         chosen["settings"] = {
             name: typed_value(given["dialect"], name, text) for name, text in given["settings"]
         }
+    if is_path(chosen.get("profile", "")):
+        measured = load_profile_file(chosen.pop("profile"))
+        if measured.dialect != given["dialect"]:
+            raise UsageError(
+                f"--profile: expected one of {given['dialect']}, got one of {measured.dialect}"
+            )
+        chosen["settings"] = {**measured.pins(), **chosen.get("settings", {})}
+        chosen["measured"] = measured.name
     return ServeOptions(dialect=given["dialect"], clock=mode, pace=pace, **chosen)
 
 

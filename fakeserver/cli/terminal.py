@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Collection
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -112,6 +113,11 @@ def check_writable(_ctx: click.Context, _param: click.Parameter, path: str | Non
     if path not in (None, "-") and not Path(path).absolute().parent.is_dir():
         raise click.BadParameter(f"there is no folder {Path(path).parent}")
     return path
+
+
+def today() -> date:
+    """Return the day, in UTC: profiles that were measured are dated by it, and have an age."""
+    return datetime.fromtimestamp(time.time_ns() / 1e9, UTC).date()
 
 
 class Interrupt:

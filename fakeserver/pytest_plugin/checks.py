@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from fakeserver.app import FakeServer
 from fakeserver.errors import ContractBroken, UsageError
 from fakeserver.generate import generate_scenario
 from fakeserver.profile import Profile
+from fakeserver.profile_file import age_note
 from fakeserver.pytest_plugin.marker import layered
 from fakeserver.pytest_plugin.records import Records
 from fakeserver.pytest_plugin.telling import kept, short, whole, with_replay
@@ -54,7 +57,7 @@ def check_client(
     """
     __tracebackhide__ = True
     verdict = _verdict(records, client, profile, given)
-    verdict = msgspec.structs.replace(verdict, client=_name(client))
+    verdict = msgspec.structs.replace(_with_age(verdict), client=_name(client))
     if verdict.outcome == "broken":
         verdict = with_replay(records, verdict)
     is_search = verdict.seed is not None
@@ -67,6 +70,15 @@ def check_client(
         report = whole(kept(records, verdict))
         pytest.exit(f"interrupted while a client was verified:\n{report}", returncode=2)
     raise ContractBroken(short(verdict))
+
+
+def _with_age(verdict: Verdict) -> Verdict:
+    """Return the verdict with a note where its profile was measured long ago."""
+    today = datetime.fromtimestamp(time.time_ns() / 1e9, UTC).date()
+    note = age_note(verdict.profile, today)
+    if note is None:
+        return verdict
+    return msgspec.structs.replace(verdict, notes=(*verdict.notes, note))
 
 
 def _verdict(

@@ -52,6 +52,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     | option | meaning |
     |---|---|
     | `dialect`, `profile`, `settings` | the API, the set of answers it may give, and switches pinned |
+    | `measured` | what a measured profile is called whose values are pinned in `settings`, or empty |
     | `seed`, `backlog`, `rate_per_s` | the stream: which, how much history (events), how fast |
     | `late_by_ms_max` | the lateness that the stream keeps, ms; None: what the profile documents |
     | `scenario` | a fixed world instead of a stream |
@@ -72,6 +73,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     pace: float = 1.0
     starts_at: Instant | None = None
     late_by_ms_max: int | None = None
+    measured: str = ""
 
     def __post_init__(self) -> None:
         find_dialect(self.dialect).profile(self.profile).narrowed(**self.settings)
@@ -130,7 +132,7 @@ def build_world(options: ServeOptions, wall: Wall, *, clock: SimulatedClock | No
     stream = Stream(dialect, settings, options.seed, options.rate_per_s, options.late_by_ms_max)
     scenario = Scenario(
         dialect=options.dialect,
-        profile=options.profile,
+        profile=options.measured or options.profile,
         settings={
             s.name: settings[s.name] for s in dialect.switches if settings[s.name] != s.default
         },

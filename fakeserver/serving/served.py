@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import date
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from fakeserver.app import FakeServer
-from fakeserver.clock import INSTANT_MAX, Instant, SimulatedClock, to_text
+from fakeserver.clock import INSTANT_MAX, Instant, SimulatedClock, as_datetime, to_text
 from fakeserver.delivery import delivered
 from fakeserver.errors import UsageError
 from fakeserver.fault import Fault
@@ -58,6 +59,11 @@ class Served:
             self._begin(options)
         else:
             self._resume(options, state.read())
+
+    @property
+    def today(self) -> date:
+        """The day on the wall clock, in UTC."""
+        return as_datetime(self._wall()).date()
 
     @property
     def seed(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from fakeserver.clock import Instant, duration_text
 from fakeserver.errors import HarnessError, UsageError
 from fakeserver.history import Delivered, Exchange, History, PollStarted
+from fakeserver.profile_file import age_note
 from fakeserver.scenario import EVENTS_MAX, LoggedEvent
 from fakeserver.serving.polls import with_polls
 from fakeserver.serving.served import Served
@@ -30,6 +32,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     steps: History
     dropped: int
     now: Instant
+    today: date
 
 
 def hold_still(served: Served) -> Trial:
@@ -43,6 +46,7 @@ def hold_still(served: Served) -> Trial:
             steps=steps,
             dropped=dropped,
             now=world.now,
+            today=served.today,
         )
 
 
@@ -70,6 +74,9 @@ def served_verdict(
         verdict = _inconclusive(trial, promise, shown, history)
     elif verdict.outcome == "inconclusive":
         says = _nothing_proved(verdict, history, polls, poll_gap_s)
+    aged = age_note(verdict.profile, trial.today)
+    if aged is not None:
+        verdict = replace(verdict, notes=(*verdict.notes, aged))
     shown_verdict = replace(verdict, seed=trial.seed)
     if not evidence:
         shown_verdict = replace(shown_verdict, scenario=None, history=())

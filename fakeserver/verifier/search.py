@@ -13,6 +13,7 @@ from fakeserver.errors import UsageError
 from fakeserver.generate import check_whole, generate_scenario
 from fakeserver.history import Exchange, Saved
 from fakeserver.profile import Profile
+from fakeserver.profile_file import find_profile
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.changes import Change
 from fakeserver.verifier.clients import Client, keeps_state
@@ -77,7 +78,7 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     check_whole(seed=seed, examples=examples)
     if not 1 <= examples <= EXAMPLES_MAX:
         raise UsageError(f"examples: expected 1 to {EXAMPLES_MAX}, got {examples}")
-    chosen = find_dialect(dialect).profile(profile) if isinstance(profile, str) else profile
+    chosen = find_profile(dialect, profile) if isinstance(profile, str) else profile
     if chosen.dialect != dialect:
         raise UsageError(f"profile {chosen.name!r} belongs to {chosen.dialect!r}, not {dialect!r}")
     promise = promise or Promise()

@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("dialects.wire",),),
     (("dialects.<name>", "dialects.<name>.*"),),
     (("dialects",),),
+    (("profile_file",),),
     (
         ("oddities", "drawing", "drawing.*", "generate", "stream", "strategies"),
         (
@@ -79,7 +80,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
         ("verifier.shrink", "verifier.remedies", "verifier.search", "verifier.keeping"),
         ("verifier.margins", "verifier.margins.*"),
     ),
-    (("serving", "serving.*"),),
+    (("serving", "serving.*"), ("fidelity", "fidelity.*")),
     (("tour", "cli", "cli.*", "pytest_plugin", "pytest_plugin.*", "__init__", "__main__"),),
 )
 """From the bottom up. A layer has rooms; a module may import from lower layers and from its own
@@ -93,7 +94,7 @@ THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
     "hypothesis": ("strategies",),
     "msgspec": ("*",),
     "pytest": ("pytest_plugin", "pytest_plugin.*"),
-    "requests": ("doors", "doors.*"),
+    "requests": ("doors", "doors.*", "fidelity.probe.wire"),
     "time_machine": ("verifier.patched_time",),
     "werkzeug": (
         "app",

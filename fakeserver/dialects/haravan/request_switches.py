@@ -99,6 +99,7 @@ PAGING: tuple[Switch, ...] = (
         beyond=(250,),
         origins={50: ANCESTOR, 250: VENDOR},
         source=f"{SISTER}: 50; the vendor's page on comments: 250",
+        whole_from=1,
     ),
     Switch(
         name="limit_max",

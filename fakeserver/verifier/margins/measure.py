@@ -7,10 +7,10 @@ from typing import get_args
 
 import msgspec
 
-from fakeserver.dialects import find_dialect
 from fakeserver.errors import UsageError
 from fakeserver.history import Exchange
 from fakeserver.profile import Profile
+from fakeserver.profile_file import find_profile
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.clients import Client
 from fakeserver.verifier.doorkeeper import Doorkeeper, doorkeeper
@@ -58,7 +58,7 @@ def measure_margins(  # noqa: PLR0913 - keyword only, each with a default
         for margin in measure_margins(follow, dialect="haravan"):
             print(margin.axis, margin.passes_at, margin.fails_at)
     """
-    chosen = find_dialect(dialect).profile(profile) if isinstance(profile, str) else profile
+    chosen = find_profile(dialect, profile) if isinstance(profile, str) else profile
     if chosen.dialect != dialect:
         raise UsageError(f"profile {chosen.name!r} belongs to {chosen.dialect!r}, not {dialect!r}")
     promise = promise or Promise()
