@@ -35,16 +35,15 @@ from fakeserver.cli.terminal import (
     is_terminal,
     own_stdout,
     print_report,
-    today,
     width_of,
     wrapped,
     write,
 )
-from fakeserver.dialects import find_dialect
+from fakeserver.cli.trace import trace
 from fakeserver.errors import HarnessError, UsageError
 from fakeserver.generate import generate_scenario
 from fakeserver.history import load_history
-from fakeserver.profile_file import age_note, find_profile
+from fakeserver.profile_file import find_profile
 from fakeserver.scenario import Scenario
 from fakeserver.tour import DIALECT_DEFAULT
 from fakeserver.tour import tour as run_tour
@@ -210,6 +209,7 @@ def tour(dialect: str) -> None:
 
 cli.add_command(serve)
 cli.add_command(probe)
+cli.add_command(trace)
 
 
 def _measured(

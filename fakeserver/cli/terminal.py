@@ -22,7 +22,13 @@ from fakeserver.verifier.verdict import Verdict
 
 WIDTH_MIN, WIDTH_MAX = 60, 100
 """Reports are wrapped to the terminal, within what can be read."""
-COLOURS = {"BROKEN": "red", "KEPT": "green", "INCONCLUSIVE": "yellow"}
+COLOURS = {
+    "BROKEN": "red",
+    "KEPT": "green",
+    "INCONCLUSIVE": "yellow",
+    "CONTRADICTED": "red",
+    "EXPLAINED": "green",
+}
 PROGRESS_SECONDS = 0.1
 """Between two signs of life on a terminal: fast enough to be alive, too slow to flicker."""
 MARGINS_SECONDS = 120.0

@@ -17,13 +17,17 @@ VALUE_CHARS = 16
 """The longest value of a switch, bar the zones; those have a line of their own."""
 
 
-def table(found: ProfileFile, *, width: int, command: str) -> str:
-    """Return all findings as text of at most `width` columns. `command` is what made them."""
+def table(found: ProfileFile, *, width: int, command: str, requests: int | None = None) -> str:
+    """Return all findings as text of at most `width` columns.
+
+    `command` is what made them, and `requests` how many it rests on (default: those in the file).
+    """
     counts = dict.fromkeys(TITLES, 0)
     for finding in found.switches.values():
         counts[finding.status] += 1
+    count = len(found.requests) if requests is None else requests
     head = (
-        f"{found.dialect} · {command} {found.seen} · {len(found.requests)} requests · "
+        f"{found.dialect} · {command} {found.seen} · {count} requests · "
         f"{counts['decided']} of {len(found.switches)} switches decided"
     )
     lines = textwrap.wrap(head, width)

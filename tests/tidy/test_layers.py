@@ -92,10 +92,12 @@ THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
     "faker": ("vocabulary",),
     "httpx": ("doors", "doors.*"),
     "hypothesis": ("strategies",),
+    "ijson": ("fidelity.trace.har",),
     "msgspec": ("*",),
     "pytest": ("pytest_plugin", "pytest_plugin.*"),
     "requests": ("doors", "doors.*", "fidelity.probe.wire"),
     "time_machine": ("verifier.patched_time",),
+    "yaml": ("fidelity.trace.cassettes",),
     "werkzeug": (
         "app",
         "doors",
@@ -116,11 +118,17 @@ THIRD_PARTY_FOR_TYPES: Mapping[str, tuple[str, ...]] = {
 """Who may name it in annotations besides, under ``if TYPE_CHECKING``."""
 
 
-NOT_IMPORTED = {"tzdata": "zoneinfo reads it where the system has no time zones"}
+NOT_IMPORTED = {
+    "pyyaml": "its module is called yaml",
+    "tzdata": "zoneinfo reads it where the system has no time zones",
+}
 """Dependencies without an import, and why they are there."""
 EXTRAS_OF_OTHERS = {"contracts": "the suite in `contracts`, which the wheel carries, imports them"}
 """Extras that the package itself does not use, and who does."""
-BRINGS_ITSELF = {"pytest": "it is pytest that loads the plugin"}
+BRINGS_ITSELF = {
+    "pytest": "it is pytest that loads the plugin",
+    "yaml": "the module of pyyaml, which is asked for",
+}
 """Imports without a dependency, and why that is safe."""
 
 

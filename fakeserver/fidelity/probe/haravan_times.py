@@ -24,7 +24,7 @@ def times(probe: HaravanProbe) -> None:
         for name in ("time_output", "shop_zone", "bounds", "ambiguous_time"):
             probe.decisions.leave(name, "no event with a readable created_at was seen")
     else:
-        _output(probe, rows)
+        output(probe, rows)
     _forms(probe)
     if rows:
         _zone(probe, _plain(rows))
@@ -38,7 +38,8 @@ def _zones() -> list[str]:
     return [str(value) for value in find_dialect("haravan").switch("shop_zone").values]
 
 
-def _output(probe: HaravanProbe, rows: list[Row]) -> None:
+def output(probe: HaravanProbe, rows: list[Row]) -> None:
+    """time_output: how created_at is written."""
     in_utc = [str(row["created_at"]).endswith("Z") for row in rows]
     if all(in_utc) or not any(in_utc):
         value = "utc" if all(in_utc) else "offset"

@@ -1,0 +1,126 @@
+"""Every way in which a dialect's settings let a request be read, as far as it matters to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fakeserver.dialects.base import Ask, Dialect, Refused
+from fakeserver.profile import SwitchValue
+from fakeserver.query import Query
+
+Chosen = tuple[tuple[str, SwitchValue], ...]
+"""The switches that have mattered so far, in the order in which they did, each with a value."""
+
+PERMISSIVE: Mapping[str, Mapping[str, SwitchValue]] = {
+    "haravan": {
+        "auth": "token",
+        "version_alias": True,
+        "nested": "all-seven",
+        "unknown_parameter": "ignore",
+        "empty_parameter": "ignore",
+        "limit_over_max": "clamp",
+        "page_below_one": "first",
+        "since_id_with_page": "page-after",
+        "time_forms": "all",
+        "lost_plus": "mend",
+        "unknown_filter": "empty",
+        "extra_verbs": "categories",
+        "fields_id": "keep",
+        "count_lag": "none",
+    },
+    "saleschannel": {
+        "unparsable_query": "reject",
+        "unknown_parameter": "ignore",
+        "alias_without_version": True,
+        "encodings": "both",
+        "operators": "all",
+        "order_by": "asc-desc",
+        "limit_over_max": "clamp",
+        "naive_times": "utc",
+        "request_body": "ignored",
+    },
+}
+"""The values under which the most requests are answered: an answer is never taken for a refusal."""
+
+READING: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "haravan": {
+        "paging": ("",),
+        "limit_default": ("",),
+        "limit_max": ("",),
+        "since_id_zero": ("since_id=0",),
+        "since_id_order": ("since_id=",),
+        "order_default": ("",),
+        "created_at_ties": ("",),
+        "shop_zone": ("created_at_",),
+        "ambiguous_time": ("created_at_",),
+        "bounds": ("created_at_",),
+        "filter_case": ("filter=", "verb="),
+        "count_filters": ("filter=", "verb=", "since_id="),
+    },
+    "saleschannel": {
+        "limit_default": ("",),
+        "limit_max": ("",),
+        "order_default": ("",),
+        "nulls": ("",),
+    },
+}
+"""The switches that decide what a request means, and what it must hold to depend on them."""
+
+
+class Readings:
+    """The queries that requests may mean under all settings of a dialect.
+
+    `lengths` are those of recorded pages: a cap that no document names may be one of them.
+    """
+
+    def __init__(self, dialect: Dialect, lengths: frozenset[int]) -> None:
+        self._dialect = dialect
+        self._base = dialect.settings(PERMISSIVE[dialect.name])
+        self._needs = READING[dialect.name]
+        self._values = {
+            name: _values(dialect, name, lengths if name.startswith("limit_") else frozenset())
+            for name in self._needs
+        }
+
+    @property
+    def permissive(self) -> dict[str, SwitchValue]:
+        """The settings under which the most requests are answered."""
+        return dict(self._base)
+
+    def settings(self, chosen: Chosen) -> dict[str, SwitchValue]:
+        """Return one value for each switch."""
+        return self._base | dict(chosen)
+
+    def of(self, ask: Ask, chosen: Chosen) -> Iterator[tuple[Chosen, Query | None]]:
+        """Yield what `ask` means under `chosen`, and under each value that matters besides.
+
+        None stands for a refusal.
+        """
+        known = {name for name, _ in chosen}
+        for name, needs in self._needs.items():
+            if name in known or not any(need in ask.query for need in needs):
+                continue
+            meant = [self._meant(ask, (*chosen, (name, v))) for v in self._values[name]]
+            if any(query != meant[0] for query in meant[1:]):
+                for value in self._values[name]:
+                    yield from self.of(ask, (*chosen, (name, value)))
+                return
+        yield chosen, self._meant(ask, chosen)
+
+    def _meant(self, ask: Ask, chosen: Chosen) -> Query | None:
+        return meant(self._dialect, ask, self.settings(chosen))
+
+
+def meant(dialect: Dialect, ask: Ask, settings: Mapping[str, Any]) -> Query | None:
+    """Return what a request means, or None where it is refused."""
+    try:
+        return dialect.parse(ask, settings)
+    except Refused:
+        return None
+
+
+def _values(dialect: Dialect, name: str, lengths: frozenset[int]) -> tuple[SwitchValue, ...]:
+    known = dialect.switch(name).values
+    largest = max(lengths, default=0)
+    return known if largest in known or not largest else (*known, largest)

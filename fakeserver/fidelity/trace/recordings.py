@@ -1,0 +1,201 @@
+"""What a client recorded, in any of the usual files, as a stream: the requests to the faked API.
+
+Of each only what a model can say something about is kept. Headers are not, but for two of the
+answer's (its date and its encoding), so no token ever leaves this module.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from fakeserver.clock import Instant
+from fakeserver.dialects.base import TOKEN, Ask, Dialect, Refused
+from fakeserver.errors import UsageError
+from fakeserver.history import Exchange, from_lines
+from fakeserver.scenario import EventId
+
+BODY_BYTES_MAX = 32 * 2**20
+"""A thousand events of the longest kind have some 3 MB; a bomb that is unpacked has more."""
+RECORDINGS_MAX = 100_000
+"""A day of one request a second; each is compared with every event."""
+HEAD_BYTES = 65_536
+"""By its beginning a file is told."""
+AUTHORIZED = {"authorization": f"Bearer {TOKEN}"}
+"""Put in the place of whatever was sent."""
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """One request to the faked API, with its answer.
+
+    `where` is file and number, for people. By the client's clock it took from `starts` to `ends`
+    (any unit; only compared with those of the same recording). By the server's clock it saw the log
+    between `seen_from` and `seen_until`, ms; None where nothing tells. `ids` are the rows of an
+    answer without a body, which a history has.
+    """
+
+    where: str
+    host: str
+    ask: Ask
+    status: int
+    starts: float
+    ends: float
+    seen_from: Instant | None = None
+    seen_until: Instant | None = None
+    body: bytes | None = None
+    ids: tuple[EventId, ...] = ()
+
+
+class Raw(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a file, before anybody asked whether it is ours. Times are ms, or None."""
+
+    number: int
+    method: str
+    url: str
+    status: int
+    body: bytes
+    encoding: str = ""
+    starts: Instant | None = None
+    took_ms: float = 0
+    date: Instant | None = None
+
+
+def read_recordings(
+    paths: Iterable[str], dialect: Dialect, permissive: dict[str, Any], *, host: str | None = None
+) -> list[Recorded]:
+    """Return the requests to `dialect` in files, in the order of their files.
+
+    What went to other addresses is left out; `permissive` are the settings under which every path
+    that the API may have is one. `host` chooses one of several. Raises `UsageError` for a file that
+    can't be read, or is none of those that are known, and for no or several hosts.
+    """
+    found: list[Recorded] = []
+    for path in paths:
+        for recorded in _read(path, dialect, permissive):
+            if host is None or recorded.host in ("", host):
+                found.append(recorded)
+            if len(found) > RECORDINGS_MAX:
+                raise UsageError(f"{path}: expected at most {RECORDINGS_MAX} requests; cut it up")
+    hosts = sorted({recorded.host for recorded in found if recorded.host})
+    if not found:
+        raise UsageError(
+            f"no request to {dialect.list_path} or another path of {dialect.name} was recorded"
+            + (f" at {host}" if host else "")
+        )
+    if len(hosts) > 1:
+        raise UsageError(f"recordings of several hosts: {', '.join(hosts)}; choose with --host")
+    return found
+
+
+def _read(path: str, dialect: Dialect, permissive: dict[str, Any]) -> Iterator[Recorded]:
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise UsageError(f"can't read {path}: {error.strerror}") from error
+    if _is_history(head):
+        yield from _history(path)
+        return
+    for raw in _entries(path, head):
+        recorded = _ours(path, raw, dialect, permissive)
+        if recorded is not None:
+            yield recorded
+
+
+def _entries(path: str, head: bytes) -> Iterator[Raw]:
+    """Yield the entries of a HAR or a cassette; the libraries for them load when needed."""
+    from fakeserver.fidelity.trace import cassettes, har
+
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith(b"{"):
+        return har.entries(path) if b'"log"' in head else cassettes.json_entries(path, head)
+    if b"interactions:" in head:
+        return cassettes.yaml_entries(path)
+    raise UsageError(
+        f"{path}: expected a HAR, a VCR cassette (YAML or JSON) or a history of fakeserver (a JSON "
+        "object a line), got none of them"
+    )
+
+
+def _is_history(head: bytes) -> bool:
+    with suppress(ValueError, RecursionError):
+        first = json.loads(head.lstrip().split(b"\n", 1)[0])
+        return isinstance(first, dict) and "step" in first
+    return False
+
+
+def _history(path: str) -> Iterator[Recorded]:
+    number = 0
+    with Path(path).open("rb") as file:
+        for line in file:
+            number += 1
+            for step in from_lines(line, where=f"{path}, line {number}"):
+                if isinstance(step, Exchange) and step.method == "GET" and step.is_sound:
+                    target, _, query = step.target.partition("?")
+                    yield Recorded(
+                        where=f"{path}, line {number}",
+                        host="",
+                        ask=Ask(path=target, query=query, headers=AUTHORIZED),
+                        status=step.status,
+                        starts=step.at,
+                        ends=step.at,
+                        seen_from=step.at,
+                        seen_until=step.at,
+                        ids=step.event_ids,
+                    )
+
+
+def _ours(path: str, raw: Raw, dialect: Dialect, permissive: dict[str, Any]) -> Recorded | None:
+    """Return an entry that went to the API, or None."""
+    if raw.method != "GET" or raw.status == 0:
+        return None
+    try:
+        parts = urlsplit(raw.url)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return None
+    ask = Ask(path=parts.path, query=parts.query, headers=AUTHORIZED)
+    try:
+        dialect.parse(ask, permissive)
+    except Refused as refused:
+        if refused.code == "unknown-path":
+            return None
+    where = f"{path}, entry {raw.number}"
+    date = raw.date if raw.date is not None else raw.starts
+    # A Date is cut to the second, and written when the answer is; the log was read before that.
+    took = max(0, round(raw.took_ms))
+    return Recorded(
+        where=where,
+        host=host,
+        ask=ask,
+        status=raw.status,
+        starts=raw.number if raw.starts is None else raw.starts,
+        ends=raw.number if raw.starts is None else raw.starts + took,
+        seen_from=None if date is None else date - (took if raw.date is not None else 0),
+        seen_until=None if date is None else date + (999 if raw.date is not None else took),
+        body=unpacked(raw.body, raw.encoding, where) if raw.status == 200 else b"",
+    )
+
+
+def unpacked(body: bytes, encoding: str, where: str) -> bytes:
+    """Return a body that may still be packed. Raises `UsageError` for one that can't be read."""
+    try:
+        if body.startswith(b"\x1f\x8b"):
+            with gzip.GzipFile(fileobj=BytesIO(body)) as packed:
+                body = packed.read(BODY_BYTES_MAX + 1)
+        elif encoding == "deflate" and not body.lstrip().startswith((b"{", b"[")):
+            body = zlib.decompressobj().decompress(body, BODY_BYTES_MAX + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UsageError(f"{where}: the body is packed, and can't be unpacked: {error}") from error
+    if len(body) > BODY_BYTES_MAX:
+        raise UsageError(f"{where}: expected a body of at most {BODY_BYTES_MAX} bytes")
+    return body

@@ -1,0 +1,159 @@
+"""Recorded rows: what an answer shows of an event, and three-valued questions about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cmp_to_key
+from typing import Any
+
+import msgspec
+
+from fakeserver.clock import Instant, from_datetime
+from fakeserver.dialects.base import Dialect
+from fakeserver.query import ID, RECORDED_AT, Condition, Query
+from fakeserver.scenario import EventId
+
+STAMPS: Mapping[str, str] = {"haravan": "created_at", "saleschannel": "createdAt"}
+"""The field that holds when an event was recorded."""
+OTHER_TIMES = ("eventAt",)
+FINER_MS = 0.999
+"""How much later than it is shown a stamp may be, where it is stored finer."""
+SCOPED_ONLY = "scoped_only"
+
+Values = dict[str, Any]
+"""What is known of an event by the names of `query`; what is missing is unknown."""
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of one answer in their order: ids, and what each shows of its event.
+
+    `shown` has the rows as they came, for comparing them. `raw` counts all, also those without id.
+    """
+
+    ids: tuple[EventId, ...]
+    values: tuple[Values, ...]
+    shown: tuple[dict[str, Any], ...]
+    raw: int
+
+
+def read_page(
+    dialect: Dialect, endpoint: str, body: bytes | None, ids: tuple[EventId, ...]
+) -> Page | None:
+    """Return the rows of an answer, or None where it is none that can be read."""
+    if body is None:
+        known: tuple[Values, ...] = tuple({ID: each} for each in ids)
+        return Page(ids=ids, values=known, shown=tuple({} for _ in ids), raw=len(ids))
+    rows = _rows(dialect.name, endpoint, body)
+    if rows is None:
+        return None
+    values = [values_of(dialect, row) for row in rows]
+    if any(ID not in each for each in values):
+        return Page(ids=(), values=(), shown=(), raw=len(rows))
+    return Page(
+        ids=tuple(each[ID] for each in values),
+        values=tuple(values),
+        shown=tuple(rows),
+        raw=len(rows),
+    )
+
+
+def _rows(dialect: str, endpoint: str, body: bytes) -> list[dict[str, Any]] | None:
+    with suppress(ValueError, RecursionError):
+        found = json.loads(body)
+        if dialect == "haravan":
+            if not isinstance(found, dict):
+                return None
+            found = [found.get("event")] if endpoint == "single" else found.get("events")
+        if isinstance(found, list) and all(isinstance(row, dict) for row in found):
+            return found
+    return None
+
+
+def values_of(dialect: Dialect, row: dict[str, Any]) -> Values:
+    """Return what a row shows, by the names that conditions and orders use."""
+    values: Values = {}
+    for name, value in row.items():
+        if name == "id":
+            number = _as_id(dialect, value)
+            if number is not None:
+                values[ID] = number
+        elif name == STAMPS[dialect.name]:
+            values[RECORDED_AT] = instant_of(value)
+        elif name in OTHER_TIMES:
+            values[name] = instant_of(value)
+        elif name == "subject_id":
+            values[name] = int(value) if str(value).isdecimal() else value
+        else:
+            values[name] = value
+    return values
+
+
+def _as_id(dialect: Dialect, value: Any) -> EventId | None:
+    if dialect.id_type is int:
+        return int(value) if isinstance(value, (int, str)) and str(value).isdecimal() else None
+    return value if isinstance(value, str) else None
+
+
+def instant_of(text: Any) -> Instant | None:
+    """Read a time with an offset; None for null and for what is no time."""
+    with suppress(ValueError, TypeError, OverflowError):
+        moment = datetime.fromisoformat(text)
+        return None if moment.tzinfo is None else from_datetime(moment.astimezone(UTC))
+    return None
+
+
+def meets(condition: Condition, values: Values, *, finer: bool) -> bool | None:
+    """Whether an event meets a condition; None where what is known of it does not tell.
+
+    `finer` says that stamps may be stored finer than they are shown.
+    """
+    if condition.field not in values:
+        return None
+    value = values[condition.field]
+    found = condition.admits(value)
+    if finer and condition.field == RECORDED_AT and value is not None:
+        return found if condition.admits(value + FINER_MS) == found else None
+    return found
+
+
+def matches(query: Query, values: Values, *, finer: bool) -> bool | None:
+    """Whether an event meets all conditions of a query; None where that is not known."""
+    answers = [meets(condition, values, finer=finer) for condition in query.conditions]
+    if False in answers:
+        return False
+    return None if None in answers else True
+
+
+def compare(query: Query, a: Values, b: Values) -> int | None:
+    """Return -1, 0 or 1 for the order of two events in the list of a query; None for unknown.
+
+    0 where the order is left to the server.
+    """
+    for key in query.order:
+        if key.field not in a or key.field not in b:
+            return None
+        left, right = a[key.field], b[key.field]
+        if left is None or right is None:
+            if (left is None) == (right is None):
+                continue
+            return -1 if (left is None) == (query.nulls == "first") else 1
+        if left != right:
+            return -1 if (left < right) != key.descending else 1
+    return 0
+
+
+__all__ = [
+    "SCOPED_ONLY",
+    "Page",
+    "Values",
+    "cmp_to_key",
+    "compare",
+    "instant_of",
+    "matches",
+    "meets",
+    "read_page",
+    "values_of",
+]

@@ -1,0 +1,132 @@
+"""Recordings of honest servers are explained, those of lying ones refused, by two requests."""
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from fakeserver.cli import main
+from fakeserver.dialects import DIALECTS, find_dialect
+from fakeserver.fidelity.trace.findings import profile_of
+from fakeserver.fidelity.trace.lateness import intervals
+from fakeserver.fidelity.trace.readings import Readings
+from fakeserver.fidelity.trace.recordings import read_recordings
+from fakeserver.fidelity.trace.tracing import Traced, trace
+from tests.fidelity.lies import LIES, OF_TWO, Entries, of, vanish
+from tests.fidelity.traced import Reader, as_har, drawn_world, lateness_of
+
+FEW, MANY = range(8), range(8, 508)
+
+
+def traced(folder: Path, dialect: str, entries: Entries) -> Traced:
+    path = folder / "recorded.har"
+    path.write_bytes(as_har(entries))
+    found = find_dialect(dialect)
+    permissive = Readings(found, frozenset()).permissive
+    return trace(read_recordings([str(path)], found, permissive), dialect=dialect)
+
+
+def explain(folder: Path, dialect: str, seed: int) -> None:
+    """An honest recording is explained; what is found of it is true."""
+    scenario = drawn_world(dialect, seed)
+    found = traced(folder, dialect, Reader(scenario, seed).read())
+    assert found.contradiction is None, (found.contradiction, scenario.settings)
+    for event_id, _, visible_at in lateness_of(scenario):
+        visibility = found.visible.get(event_id)
+        if visibility is not None:
+            assert visibility.not_before is None or visibility.not_before < visible_at
+            assert visibility.not_after is None or visible_at <= visibility.not_after
+    truth = find_dialect(dialect).settings(scenario.settings)
+    for name, finding in profile_of(found, seen="2026-11-26").switches.items():
+        assert finding.status != "contradicted", (name, finding)
+        if finding.values:
+            assert truth[name] in finding.values, (name, finding)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("seed", FEW)
+def test_honest_recordings_are_explained(tmp_path: Path, dialect: str, seed: int) -> None:
+    explain(tmp_path, dialect, seed)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("seed", MANY)
+def test_a_thousand_honest_recordings_are_explained(
+    tmp_path: Path, dialect: str, seed: int
+) -> None:
+    explain(tmp_path, dialect, seed)
+
+
+def refuse(folder: Path, dialect: str, lie: str, seeds: range) -> int:
+    """Plant a lie in recordings; it is never explained. Returns in how many it could be planted."""
+    planted = 0
+    for seed in seeds:
+        scenario = drawn_world(dialect, seed)
+        honest = Reader(scenario, seed).read()
+        if len(of(honest, "")) < 4:
+            continue
+        lying = LIES[lie](honest, Random(f"lie {seed}"))
+        if lying is None:
+            continue
+        planted += 1
+        found = traced(folder, dialect, lying)
+        assert found.contradiction is not None, (seed, scenario.settings)
+        assert found.contradiction.places
+        if lie in OF_TWO:
+            assert len(found.contradiction.places) == 2, found.contradiction
+    return planted
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lie_is_refused(tmp_path: Path, lie: str) -> None:
+    assert refuse(tmp_path, "haravan", lie, range(12))
+    refuse(tmp_path, "saleschannel", lie, range(6))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("lie", LIES)
+def test_many_lies_are_refused(tmp_path: Path, dialect: str, lie: str) -> None:
+    planted = refuse(tmp_path, dialect, lie, range(14, 160))
+    assert planted > 20 or dialect == "saleschannel"
+
+
+def test_lateness_is_measured(tmp_path: Path) -> None:
+    """Some of the drawn worlds have events that are known to have been hidden."""
+    counted = 0
+    for seed in range(12, 17):
+        scenario = drawn_world("haravan", seed)
+        found = traced(tmp_path, "haravan", Reader(scenario, seed).read(polls=9))
+        counted += sum(least > 0 for least, _ in intervals(found))
+    assert counted
+
+
+def test_the_command_says_which_requests_and_no_secret(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+    worlds = (Reader(drawn_world("haravan", seed), seed).read() for seed in FEW)
+    entries: Any = next(each for each in worlds if vanish(each, Random(1)) is not None)
+    for entry in entries:
+        url = entry["request"]["url"]
+        entry["request"]["url"] = url + ("&" if "?" in url else "?") + "access_token=s3cr3t"
+    path, output = Path("shop.har"), Path("profile.json")
+    path.write_bytes(as_har(entries))
+    main(["trace", str(path), "--dialect", "haravan", "--output", str(output)])
+    out = capsys.readouterr().out
+    assert out.startswith("EXPLAINED")
+    assert max(map(len, out.splitlines())) <= 80
+    path.write_bytes(as_har(vanish(entries, Random(1)) or []))
+    with pytest.raises(SystemExit) as ended:
+        main(["trace", str(path), "--dialect", "haravan"])
+    assert ended.value.code == 1
+    refused = capsys.readouterr().out
+    assert refused.startswith("CONTRADICTED")
+    assert refused.count("GET /com/events.json") == 2
+    assert "access_token=…" in refused
+    for text in (out, refused, output.read_text()):
+        assert "s3cr3t" not in text
+        assert "fakeserver-token" not in text
