@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from fakeserver.cli.annotations import annotate, annotations_option
+from fakeserver.cli.importing import import_files
 from fakeserver.cli.kept import keep, keep_margin
 from fakeserver.cli.options import (
     TakesClient,
@@ -210,6 +211,7 @@ def tour(dialect: str) -> None:
 cli.add_command(serve)
 cli.add_command(probe)
 cli.add_command(trace)
+cli.add_command(import_files)
 
 
 def _measured(

@@ -30,12 +30,21 @@ def without(entries: Entries, after: int, event_id: Any) -> Entries:
 
 
 def shown_twice(entries: Entries, random: Random, part: str = "") -> tuple[int, Any] | None:
-    """A place and the id of an event on it that the last reading of the whole log has as well."""
-    last = {str(row["id"]) for entry in entries[last_reading(entries) :] for row in rows_of(entry)}
-    places = of(entries[: last_reading(entries)], part)
-    found = [
-        (n, row["id"]) for n in places for row in rows_of(entries[n]) if str(row["id"]) in last
+    """A place and the id of an event on it, which stands within a page of the last reading too.
+
+    Within: between two rows that no tie and no smaller cap lets it change places with.
+    """
+    within: set[str] = set()
+    for entry in entries[last_reading(entries) :]:
+        rows = rows_of(entry)
+        key = "id" if rows and "created_at" in rows[0] else "createdAt"
+        within |= {str(row["id"]) for row in rows if rows[0][key] != row[key] != rows[-1][key]}
+    every = [
+        (n, row["id"])
+        for n in of(entries[: last_reading(entries)], part)
+        for row in rows_of(entries[n])
     ]
+    found = [each for each in every if str(each[1]) in within]
     return random.choice(found) if found else None
 
 
@@ -71,13 +80,17 @@ def change_id(entries: Entries, random: Random) -> Entries | None:
     ]
 
 
-def change_field(entries: Entries, random: Random) -> Entries:
-    """An event has another stamp or type in the last answer that has it."""
-    place = of(entries, "")[-1]
-    rows = rows_of(entries[place])
-    name = "created_at" if "created_at" in rows[0] else "eventType"
-    rows[0] = {**rows[0], name: "2001-01-01T00:00:00Z"}
-    return replaced(entries, place, rows)
+def change_field(entries: Entries, random: Random) -> Entries | None:
+    """An event has another stamp or type in an answer than in one before."""
+    seen: set[str] = set()
+    for place in of(entries, ""):
+        rows = rows_of(entries[place])
+        if str(rows[0]["id"]) in seen:
+            name = "created_at" if "created_at" in rows[0] else "eventType"
+            rows[0] = {**rows[0], name: "2001-01-01T00:00:00Z"}
+            return replaced(entries, place, rows)
+        seen |= {str(row["id"]) for row in rows}
+    return None
 
 
 def swap(entries: Entries, random: Random) -> Entries | None:

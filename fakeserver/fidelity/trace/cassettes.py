@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fakeserver.errors import UsageError
+from fakeserver.fidelity.trace.entries import Raw
 from fakeserver.fidelity.trace.har import INSTALL, as_status, http_date, items
-from fakeserver.fidelity.trace.recordings import Raw
 
 DEPTH_MAX = 100
 """An interaction nests some six deep."""

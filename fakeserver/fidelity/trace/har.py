@@ -13,7 +13,7 @@ from typing import Any
 
 from fakeserver.clock import Instant, from_datetime
 from fakeserver.errors import UsageError
-from fakeserver.fidelity.trace.recordings import Raw
+from fakeserver.fidelity.trace.entries import Raw
 
 INSTALL = "pip install 'fakeserver[recordings]'"
 

@@ -21,6 +21,8 @@ import msgspec
 from fakeserver.clock import Instant
 from fakeserver.dialects.base import TOKEN, Ask, Dialect, Refused
 from fakeserver.errors import UsageError
+from fakeserver.fidelity.trace import cassettes, har
+from fakeserver.fidelity.trace.entries import Raw
 from fakeserver.history import Exchange, from_lines
 from fakeserver.scenario import EventId
 
@@ -53,20 +55,6 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     seen_until: Instant | None = None
     body: bytes | None = None
     ids: tuple[EventId, ...] = ()
-
-
-class Raw(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of a file, before anybody asked whether it is ours. Times are ms, or None."""
-
-    number: int
-    method: str
-    url: str
-    status: int
-    body: bytes
-    encoding: str = ""
-    starts: Instant | None = None
-    took_ms: float = 0
-    date: Instant | None = None
 
 
 def read_recordings(
@@ -112,9 +100,7 @@ def _read(path: str, dialect: Dialect, permissive: dict[str, Any]) -> Iterator[R
 
 
 def _entries(path: str, head: bytes) -> Iterator[Raw]:
-    """Yield the entries of a HAR or a cassette; the libraries for them load when needed."""
-    from fakeserver.fidelity.trace import cassettes, har
-
+    """Return the entries of a HAR or a cassette."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"{"):
         return har.entries(path) if b'"log"' in head else cassettes.json_entries(path, head)
