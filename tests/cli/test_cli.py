@@ -510,7 +510,8 @@ def test_every_command_and_option_is_documented():
             if isinstance(parameter, click.Option):
                 assert parameter.help, f"{name} {parameter.opts[0]}"
             else:
-                assert parameter.name.upper() in command.help, f"{name}: {parameter.name}"
+                word = parameter.name.upper().removesuffix("S")  # files are FILE...
+                assert word in command.help, f"{name}: {parameter.name}"
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("-h",), ("verify", "-h"), ("--version",)])
