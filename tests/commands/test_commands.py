@@ -15,6 +15,7 @@ from fakeserver.errors import UsageError
 from fakeserver.generate import generate_scenario
 from fakeserver.history import Delivered, PollEnded, Restarted, Saved
 from fakeserver.scenario import Crash, Poll
+from fakeserver.verifier import search
 from fakeserver.verifier.commands import process
 from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.commands.protocols import ENDINGS
@@ -26,6 +27,7 @@ from ..verdict.worlds import by_id, event, ms, world
 from .programs import AIRBYTE, EVENTS, JSONL, PERSISTENT, SINGER, program
 
 PROMPT = Promise(late_by_ms_max=0)
+RESETS = PERSISTENT.replace('{"done": True}', '{"done": True, "resets": True}')
 CRASHES = ("crash-before-save", "crash-after-save", "restart")
 
 
@@ -63,6 +65,23 @@ def test_a_program_has_the_verdict_of_a_function(tmp_path, text, persistent):
     assert found.scenario == expected.scenario
 
 
+def test_a_program_is_met_at_its_own_page_size(tmp_path, monkeypatch):
+    """It can't be told its limit, so once it is known the worlds are built around that."""
+    sizes = []
+
+    def draw(*, page_size, **options):
+        sizes.append(page_size)
+        return generate_scenario(page_size=page_size, **options)
+
+    monkeypatch.setattr(search, "generate_scenario", draw)
+    text = RESETS.replace("limit={poll['page_size']}", "limit=37")
+    command = CommandClient(program(tmp_path, text), persistent=True)
+    promise = Promise(delivery="at-least-once", late_by_ms_max=0)
+    assert search.verify(command, dialect="haravan", promise=promise, examples=8).findings == ()
+    assert sizes[0] is None
+    assert sizes[-1] == 37
+
+
 def test_a_persistent_program_is_one_process_until_it_is_killed(tmp_path):
     text = """
         import json, os, sys
@@ -84,7 +103,6 @@ def test_a_persistent_program_is_one_process_until_it_is_killed(tmp_path):
 
 # Resets
 
-RESETS = PERSISTENT.replace('{"done": True}', '{"done": True, "resets": True}')
 PIDS = """
     import json, os, sys
     for line in sys.stdin:
