@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
@@ -64,7 +65,11 @@ def test_commands_are_understood(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     verified = [line[2:] for line in words if line[0].endswith("fakeserver")]
     assert len(verified) == 2
     for arguments in verified:
-        context = cli.commands["verify"].make_context("verify", list(arguments))
+        context = cli.commands["verify"].make_context(
+            "verify",
+            list(arguments),
+            parent=click.Context(cli, **cli.context_settings),
+        )
         assert (context.params["client"], context.params["seconds"]) == ("my_client.py:follow", 120)
 
 

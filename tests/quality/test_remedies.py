@@ -23,7 +23,7 @@ HELPED = {
     "HalfLookBack": "look-back",
     "LargestSeen": "look-back",
     "SavesBeforeDelivering": "save-last",
-    "SavesTheHeadFirst": "retry",
+    "SavesTheHeadFirst": "save-last",
     "TakesAnErrorForTheEnd": "retry",
 }
 """Clients whose mistake can be made good from outside, and how."""
