@@ -82,7 +82,9 @@ def late_allowed(evidence: Evidence, event: LoggedEvent) -> str | None:
     says = f"An event may become visible up to {span} after it was recorded"
     if evidence.late_by_ms_max <= evidence.dialect.late_by_ms_max(evidence.settings):
         return promised(evidence, "late", says)
-    return f"{says}: so it was asked for (--late-by-max), the document says less."
+    documented = evidence.dialect.late_by_ms_max(evidence.settings)
+    allows = f"allows {duration_text(documented)}" if documented else "speaks of no lateness"
+    return f"{says} in this run (--late-by-max); the API's document {allows}."
 
 
 def what_was_asked(evidence: Evidence, event: LoggedEvent, places: list[int]) -> str:
