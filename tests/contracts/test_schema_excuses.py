@@ -42,7 +42,23 @@ def test_an_empty_object_leaves_nothing_that_is_wrong() -> None:
         assert excused("negative_data_rejection", sent)
     for wrong in (uri(orderBy="{}"), uri(limit=0), uri(limit="٣"), uri(limit=3) + "&%24limit=4"):
         assert not excused("negative_data_rejection", wrong)
-    assert not is_no_failure("negative_data_rejection", "haravan", uri(), 200)
+    assert not is_no_failure("negative_data_rejection", "auditlog", "http://a.test/other", 200)
+
+
+def test_what_is_left_of_a_list_of_haravan_is_right_or_wrong() -> None:
+    """As of ``page`` and ``verb``, negated to ``{}``: the one is gone, the other one is text."""
+
+    def is_excused(query: str) -> bool:
+        asked = f"http://127.0.0.1/com/events.json?{query}"
+        return is_no_failure("negative_data_rejection", "haravan", asked, 200)
+
+    assert is_excused("")
+    assert is_excused("verb=%7B%7D&fields=id&since_id=12&created_at_min=2000-01-01T00%3A00%3A00")
+    for wrong in ("page=x", "limit=0", "created_at_min=2000-13-01+00%3A00", "fields=,", "more=1"):
+        assert not is_excused(wrong), wrong
+    assert not is_excused("limit=1&limit=2")
+    other = "http://127.0.0.1/com/events/x.json"
+    assert not is_no_failure("negative_data_rejection", "haravan", other, 200)
 
 
 def test_another_wrong_parameter_is_wrong() -> None:

@@ -157,7 +157,8 @@ class CommandClient:
             self._spare = None
             if self._resets:
                 self._keep_one_ready()
-        self._process.start_poll()
+        else:  # what a new one has said by now is of this poll
+            self._process.start_poll()
         if self.persistent:
             if self._must_reset:
                 values["reset"] = True
