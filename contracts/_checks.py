@@ -57,6 +57,20 @@ def problems(api: str, method: str, path: str, reply: Reply) -> list[str]:
     return [f"{method} {path}: {reply.status}: {problem}" for problem in found]
 
 
+def recorded_problems(api: str, path: str, status: int, body: bytes) -> list[str]:
+    """Return a sentence for each way in which a recorded answer breaks the document of `api`.
+
+    Only status and body are looked at: between client and service others add headers of their own.
+    """
+    operation = find_operation(api, path)
+    responses = operation["responses"] if operation else _refusals(api)
+    definition = responses.get(str(status))
+    if definition is None:
+        return [f"{path}: status {status}, documented are {', '.join(sorted(responses))}"]
+    found = body_problems(api, _body_ref(definition, path, api, status), body)
+    return [f"{path}: {status}: {problem}" for problem in found]
+
+
 def find_operation(api: str, path: str) -> Json | None:
     """Return the operation that answers `path` (by any method), or None."""
     for pattern, plain in ALIASES.get(api, ()):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -84,6 +85,8 @@ class Target:
     """Whether it takes worlds of our choice."""
     ours = True
     """Whether it is a fake, of which also is known what it refuses."""
+    silent: str | None = None
+    """Why nobody can be asked, or None."""
     examples_of_law = 25
     examples_of_operation = 100
 
@@ -144,6 +147,16 @@ class Served(Target):
     def close(self) -> None:
         """End the processes."""
         self._stack.close()
+
+
+class Silent(Target):
+    """Nobody who answers: a live service that is not named, or a recording."""
+
+    plays = False
+    ours = False
+
+    def __init__(self, why: str) -> None:
+        self.silent = why
 
 
 class Remote(Target):
@@ -305,17 +318,46 @@ def _http(session: requests.Session, url: str) -> Send:
     return send
 
 
-def find_target(name: str, *, token: str | None) -> Target:
-    """Return the target called `name`: ``in-process``, ``served`` or a URL.
+def _unknown(name: str) -> UsageError:
+    """Return (not raise) the refusal of a target that there is not."""
+    return UsageError(
+        "--fakeserver-target: expected in-process, served, live, a URL or the file of a "
+        f"recording, got {name!r}"
+    )
 
-    Raises `UsageError` for any other, and for a URL without a token.
+
+LIVE_URL, LIVE_TOKEN = "FAKESERVER_LIVE_URL", "FAKESERVER_LIVE_TOKEN"
+"""The environment variables that lead to a live service: without them nobody there is asked."""
+
+
+def is_recording(name: str) -> bool:
+    """Whether a target is a file that a client recorded."""
+    return name not in ("in-process", "served", "live") and "://" not in name
+
+
+def find_target(
+    name: str, *, token: str | None, environ: Mapping[str, str] = MappingProxyType({})
+) -> Target:
+    """Return the target called `name`: ``in-process``, ``served``, ``live``, a URL or a recording.
+
+    A live service is named by the variables `LIVE_URL` and `LIVE_TOKEN` in `environ`; one that is
+    not named answers nothing, and neither does a recording. Raises `UsageError` for a URL without a
+    token, and for a file that is not there.
     """
+    if name == "live":
+        name, token = environ.get(LIVE_URL, ""), token or environ.get(LIVE_TOKEN)
+        if not name:
+            return Silent(f"no live service is named: {LIVE_URL} is not set")
+    elif is_recording(name):
+        if not Path(name).is_file():
+            raise _unknown(name)
+        return Silent("a recording answers nothing new")
     if name == "in-process":
         return InProcess()
     if name == "served":
         return Served()
     if not name.startswith(("http://", "https://")):
-        raise UsageError(f"--fakeserver-target: expected in-process, served or a URL, got {name!r}")
+        raise _unknown(name)
     if token is None:
         raise UsageError(
             "--fakeserver-target with a URL needs the token: name the environment variable that "

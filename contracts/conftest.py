@@ -20,7 +20,7 @@ from fakeserver.verifier.clients import load_client
 
 from ._any_log import AnyLog
 from ._documents import folders
-from ._targets import Target, find_target
+from ._targets import Target, find_target, is_recording
 
 PROFILES = ("default", "documented")
 """Those under which every law must hold, for they allow only what the documents allow."""
@@ -91,14 +91,25 @@ def _target(config: pytest.Config) -> Target:
     token = None if variable is None else os.environ.get(variable)
     if variable is not None and not token:
         raise UsageError(f"--fakeserver-token-env: there is no variable {variable}")
-    return find_target(config.option.fakeserver_target, token=token)
+    return find_target(config.option.fakeserver_target, token=token, environ=os.environ)
 
 
 @pytest.fixture(scope="session")
 def target(pytestconfig: pytest.Config) -> Iterator[Target]:
     """Where the server half sends its requests."""
     with closing(_target(pytestconfig)) as found:
+        if found.silent is not None:
+            pytest.skip(found.silent)
         yield found
+
+
+@pytest.fixture(scope="session")
+def recording(pytestconfig: pytest.Config) -> str:
+    """The file that a client recorded, where that is the target."""
+    name = pytestconfig.option.fakeserver_target
+    if not is_recording(name):
+        pytest.skip("no recording: name one with --fakeserver-target FILE")
+    return str(name)
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,8 @@ OPTIONS = (
         "target",
         "TARGET",
         "suite: where its server half asks: in-process (default), served (starts fakeserver "
-        "serve), or the base URL of any server, which is only read",
+        "serve), the base URL of any server, which is only read, live (the URL in "
+        "FAKESERVER_LIVE_URL; skipped without it), or the file that a client recorded",
         default="in-process",
     ),
     Option(

@@ -1,5 +1,6 @@
 """Where the suite asks: politely, and without telling the token to anybody."""
 
+import json
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ from contracts import test_server_schema
 from contracts._targets import REQUESTS_MAX, Polite, Remote, find_target
 from fakeserver.app import FakeServer
 from fakeserver.dialects.base import TOKEN
-from fakeserver.doors import Reply, live
+from fakeserver.doors import Reply, call, live
 from fakeserver.errors import UsageError
 from fakeserver.generate import generate_scenario
 from fakeserver.history import Exchange
@@ -193,6 +194,53 @@ def test_an_empty_log_is_no_pass(tmp_path: Path) -> None:
     assert "so no law could be checked" in said
 
 
+def test_a_recording_is_held_to_document_and_model(tmp_path: Path) -> None:
+    """It passes if it is honest, and nobody is asked; it fails by the two requests if it lies."""
+    scenario = generate_scenario(dialect="haravan", seed=4)
+    server = FakeServer(msgspec.structs.replace(scenario, polls=(), calm_from=0, request_ms=50))
+    server.world.advance_to(max(event.visible_at for event in scenario.events))
+    headers, entries = {"Authorization": f"Bearer {TOKEN}"}, []
+    for _ in range(2):
+        target = "/com/events.json?since_id=1&limit=50"
+        reply = call(server, "GET", server.url(target), headers)
+        entries.append(
+            {
+                "startedDateTime": "2026-01-01T00:00:00Z",
+                "request": {"method": "GET", "url": f"https://shop.example{target}"},
+                "response": {"status": reply.status, "content": {"text": reply.body.decode()}},
+            }
+        )
+    path = tmp_path / "shop.har"
+    path.write_text(json.dumps({"log": {"entries": entries}}))
+    options = (*against(str(path))[:4], "--ignore-glob=*/test_answers.py")
+    status, said = run_suite(tmp_path, CONTRACTS, *options)
+    counts = outcomes(said)
+    assert status == 0, said
+    assert "a recording answers nothing new" in said
+    assert counts["skipped"] > 20
+    rows = json.loads(entries[1]["response"]["content"]["text"])["events"]
+    entries[1]["response"]["content"]["text"] = json.dumps({"events": [*rows[:1], *rows[2:]]})
+    path.write_text(json.dumps({"log": {"entries": entries}}))
+    status, said = run_suite(tmp_path, CONTRACTS / "test_recorded.py", *options)
+    assert status == 1
+    assert outcomes(said) == {"failed": 1, "passed": 1}
+    assert said.count("GET /com/events.json?since_id=1&limit=50") >= 2
+
+
+def test_a_live_service_is_asked_only_where_it_is_named(tmp_path: Path) -> None:
+    options = ["--fakeserver-target", "live", "--fakeserver-dialect", "haravan", *LAW]
+    status, said = run_suite(tmp_path, LAWS, *options)
+    assert status == 0, said
+    assert "FAKESERVER_LIVE_URL is not set" in said
+    assert outcomes(said).keys() == {"skipped"}
+    with live(FakeServer(generate_scenario(dialect="haravan", seed=4))) as url:
+        environ = {"FAKESERVER_LIVE_URL": url, "FAKESERVER_LIVE_TOKEN": TOKEN}
+        found = find_target("live", token=None, environ=environ)
+        assert isinstance(found, Remote)
+        found.check()
+        found.close()
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -200,8 +248,8 @@ def test_an_empty_log_is_no_pass(tmp_path: Path) -> None:
         (["--fakeserver-client", "a.py:b"], "name it with --fakeserver-dialect"),
         (["--fakeserver-dialect", "omni"], "expected haravan or saleschannel, got 'omni'"),
         (["--fakeserver-examples", "0"], "--fakeserver-examples: expected 1 or more, got 0"),
-        ([*against("bogus")], "expected in-process, served or a URL, got 'bogus'"),
-        ([*against("ftp://shop.example")], "expected in-process, served or a URL, got 'ftp"),
+        ([*against("bogus")], "expected in-process, served, live, a URL or"),
+        ([*against("ftp://shop.example")], "or the file of a recording, got 'ftp"),
         ([*against("http://")], "can't reach http:"),
         ([*against("http://127.0.0.1:1")], "can't reach http://127.0.0.1:1: "),
         ([*against("https://shop.example")[:4]], "needs the token"),

@@ -37,8 +37,7 @@ def shown_twice(entries: Entries, random: Random, part: str = "") -> tuple[int, 
     within: set[str] = set()
     for entry in entries[last_reading(entries) :]:
         rows = rows_of(entry)
-        key = "id" if rows and "created_at" in rows[0] else "createdAt"
-        within |= {str(row["id"]) for row in rows if rows[0][key] != row[key] != rows[-1][key]}
+        within |= {str(row["id"]) for row in rows if is_within(row, rows)}
     every = [
         (n, row["id"])
         for n in of(entries[: last_reading(entries)], part)
@@ -46,6 +45,12 @@ def shown_twice(entries: Entries, random: Random, part: str = "") -> tuple[int, 
     ]
     found = [each for each in every if str(each[1]) in within]
     return random.choice(found) if found else None
+
+
+def is_within(row: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
+    """Whether a row ties with neither end of its page, by no key by which a list may go."""
+    keys = ("id", "created_at") if "created_at" in row else ("createdAt",)
+    return all(rows[0][key] != row[key] != rows[-1][key] for key in keys)
 
 
 def last_reading(entries: Entries) -> int:
