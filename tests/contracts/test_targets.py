@@ -81,7 +81,10 @@ def test_requests_are_limited() -> None:
 def test_a_url_needs_a_token() -> None:
     with pytest.raises(UsageError, match="--fakeserver-token-env"):
         find_target("https://shop.example", token=None)
-    with pytest.raises(UsageError, match="expected in-process, served or a URL, got 'shop'"):
+    with pytest.raises(
+        UsageError,
+        match="expected in-process, served, live, a URL or the file of a recording, got 'shop'",
+    ):
         find_target("shop", token="x")
 
 
