@@ -111,9 +111,11 @@ class CommandClient:
         if feed is not self._feed:  # a new life, of this world or of another
             self.end_life()
             self._feed = feed
-        process = self._started(feed)
+        # Under the lock, so that no request of the program is answered before its poll listens.
+        with feed.lock:
+            poll = _Poll(self._started(feed), feed, self.protocol)
         try:
-            ending = _Poll(process, feed, self.protocol).run(is_one_of_many=self.persistent)
+            ending = poll.run(is_one_of_many=self.persistent)
         except BaseException:
             self._end_process()
             feed.leave_address()
@@ -199,13 +201,13 @@ class _Poll:
         self._lines = 0
         self._ending: Action | None = None
         self._failure: Exception | None = None
+        feed.catch_up = self._catch_up
 
     def run(self, *, is_one_of_many: bool) -> Action:
         """Read until the poll ends, and return with what it ended.
 
         Raises `CommandFailed` where the process ended badly.
         """
-        self._feed.catch_up = self._catch_up
         try:
             while not self._is_over():
                 self._process.wait_for_output(TICK_S)
