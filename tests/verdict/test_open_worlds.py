@@ -101,3 +101,52 @@ def test_a_restart_and_a_failure_excuse_a_repeat_each():
     once_more = poll(4, 70, asked(70, 0, 2), *delivered(70, 2))
     verdict = judge(opened(event(2, 1)), (*history, *once_more))
     assert [(f.rule, f.event_ids) for f in verdict.findings] == [("DUPLICATED", (2,))]
+
+
+# What a failed or old answer leaves in doubt
+
+DOUBTFUL = "1 event not delivered: no whole poll could read it yet"
+FIRST_POLL = poll(1, 10, asked(10, 0, 2), *delivered(10, 2), asked(10, 2))
+
+
+def failed(at: float, since_id: int) -> Exchange:
+    return replace(asked(at, since_id), status=503, fault="server-error")
+
+
+def old(at: float, as_of: float, since_id: int, *ids: int) -> Exchange:
+    return replace(asked(at, since_id, *ids), as_of=ms(as_of), fault="stale-read")
+
+
+def paged(exchange: Exchange, page: int) -> Exchange:
+    return replace(exchange, target=f"/com/events.json?page={page}&limit=2")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (failed(30, 0), asked(30, 2)),
+        (asked(30, 0, 1, 2), failed(30, 0), asked(30, 2)),
+        (old(30, 15, 0, 2), asked(30, 2)),
+        (paged(failed(30, 0), 1), paged(asked(30, 0), 2)),
+    ],
+    ids=["failed", "failed-the-second-time", "old", "then-the-next-page"],
+)
+def test_what_a_bad_answer_was_for_is_in_doubt(steps):
+    verdict = judge(opened(*LATE), (*FIRST_POLL, *poll(2, 30, *steps)))
+    assert (verdict.findings, verdict.notes) == ((), (DOUBTFUL,))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (failed(30, 0), asked(30, 0, 1, 2), asked(30, 2)),
+        (failed(30, 2), asked(30, 2)),
+        (old(30, 25, 0, 1, 2), asked(30, 2)),
+        (old(30, 15, 0, 2), asked(30, 0, 1, 2), asked(30, 2)),
+        (paged(failed(30, 0), 2), paged(asked(30, 0, 2, 1), 1), asked(30, 2)),
+    ],
+    ids=["asked-again", "for-others", "old-but-whole", "old-then-new", "an-earlier-page"],
+)
+def test_a_bad_answer_excuses_nothing_else(steps):
+    verdict = judge(opened(*LATE), (*FIRST_POLL, *poll(2, 30, *steps)))
+    assert [(f.rule, f.event_ids) for f in verdict.findings] == [("LOST", (1,))]
