@@ -7,6 +7,7 @@ from fakeserver.errors import ScenarioError, UsageError
 from fakeserver.history import AnyStep, Delivered, Exchange, PollEnded, PollStarted, Restarted
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.judge import judge
+from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import run
 from tests.verdict.worlds import event, ms, world
 
@@ -150,3 +151,18 @@ def test_what_a_bad_answer_was_for_is_in_doubt(steps):
 def test_a_bad_answer_excuses_nothing_else(steps):
     verdict = judge(opened(*LATE), (*FIRST_POLL, *poll(2, 30, *steps)))
     assert [(f.rule, f.event_ids) for f in verdict.findings] == [("LOST", (1,))]
+
+
+def test_repeats_are_noted_in_an_open_world_too():
+    history = poll(1, 10, asked(10, 0, 2), *delivered(10, 2, 2), asked(10, 2))
+    verdict = judge(opened(event(2, 1)), tuple(history), Promise(delivery="at-least-once"))
+    assert (verdict.findings, verdict.notes) == ((), ("1 repeat allowed by at-least-once",))
+
+
+@pytest.mark.parametrize(("status", "is_excused"), [(200, False), (400, True)])
+def test_a_refused_request_may_have_ended_a_poll(status, is_excused):
+    refused = replace(asked(10, 2), status=status)
+    again = poll(2, 30, asked(30, 0, 2), *delivered(30, 2), asked(30, 2))
+    history = (*poll(1, 10, asked(10, 0, 2), *delivered(10, 2), refused), *again)
+    rules = {finding.rule for finding in judge(opened(event(2, 1)), history).findings}
+    assert ("DUPLICATED" not in rules) == is_excused

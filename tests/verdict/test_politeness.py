@@ -210,6 +210,12 @@ def test_so_many_times_and_not_one_less():
     assert accused(scenario, in_the_first_poll(*[0] * (IDLE_ASKS_MAX - 1)))
 
 
+@pytest.mark.parametrize(("slept_ms", "hammers"), [(-1, True), (0, False)])
+def test_the_least_sleep_is_enough(slept_ms, hammers):
+    pauses = [(IDLE_SLEEP_MS_MIN + slept_ms) / SECOND_MS, *[0] * (IDLE_ASKS_MAX - 2)]
+    assert bool(accused(world([event(2, 1)]), in_the_first_poll(*pauses))) == hammers
+
+
 def test_a_new_row_lets_the_count_start_again():
     half = [0.0] * (IDLE_ASKS_MAX - 2)
     client = in_the_first_poll(*half, 0.005, *half)

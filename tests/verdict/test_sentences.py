@@ -275,3 +275,18 @@ def test_hammered(since_id, brought, pause_s, slept, until):
         "When nothing is new, wait some seconds before asking again (feed.sleep costs no real "
         "time); or return, and be called for the next poll."
     )
+
+
+# How many
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        (1, "1 of 1 event was never delivered"),
+        (2, "2 of 2 events were never delivered"),
+    ],
+)
+def test_how_many_were_lost(events, message):
+    scenario = world([event(number + 1, number) for number in range(1, events + 1)])
+    assert only(scenario, run(scenario, lambda feed: None), "LOST").message == message

@@ -198,3 +198,23 @@ def test_memory_is_no_hazard():
     verdict = judge(scenario, history, SNAPSHOT)
     assert verdict.outcome == "kept"
     assert not memory & verdict.exercised.keys()
+
+
+def test_what_appears_at_the_very_start_of_a_poll_is_owed_in_it():
+    scenario = world([event(2, 1, visible=10)])
+    (finding,) = judge(scenario, run(scenario, lambda feed: None), SNAPSHOT).findings
+    assert "it was there when poll 1 began" in finding.why[0]
+
+
+def test_what_appears_at_the_very_start_of_a_poll_has_its_place_in_the_order():
+    def backwards_at_first(feed):
+        rows = get(feed, {"since_id": 1, "limit": 10})
+        for row in rows if feed.checkpoint else reversed(rows):
+            feed.deliver(row)
+        feed.save(1)
+
+    promise = Promise(mode="snapshot", order="recorded")
+    for visible, rules in ((10, ["OUT_OF_ORDER"]), (10.001, [])):
+        scenario = world([event(2, 1, visible=visible), event(3, 2)], request=1)
+        found = judge(scenario, run(scenario, backwards_at_first), promise).findings
+        assert [finding.rule for finding in found] == rules
