@@ -224,7 +224,7 @@ def _measured(
     """Return `verdict` with the margins of a kept promise; each break is kept as a world."""
     if verdict.outcome != "kept":
         note = "margins are measured of a promise that is kept"
-        return msgspec.structs.replace(verdict, notes=(*verdict.notes, note))
+        return verdict.noting(note)
     try:
         margins = measure_margins(
             loaded,

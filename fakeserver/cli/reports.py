@@ -35,9 +35,7 @@ class Reports(msgspec.Struct, frozen=True, kw_only=True):
 
     def finish(self, verdict: Verdict, out: TextIO | None) -> NoReturn:
         """Write the reports and exit with the verdict's status. Raises `UsageError`."""
-        note = age_note(verdict.profile, today())
-        if note is not None:
-            verdict = msgspec.structs.replace(verdict, notes=(*verdict.notes, note))
+        verdict = verdict.noting(age_note(verdict.profile, today()))
         as_text = True
         for name, file in self.files.items():
             content = FORMS[name](verdict)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
 from fakeserver.app import HOLD
+from fakeserver.doors.wsgi import ask
 from fakeserver.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Connection(BaseHTTPRequestHandler):
             self._refuse_unread(refusal)
             return
         try:
-            status, headers, body = _ask(self.server.app, environ)
+            status, headers, body = ask(self.server.app, environ)
             answer = self._message(status, headers, body)
         except (ConnectionError, TimeoutError):  # a fault lets no answer come
             self.close_connection = True
@@ -294,31 +295,6 @@ def _too_large(came: str) -> Refusal:
     return Refusal(
         413, "too-large", f"expected a body of at most {BODY_BYTES_MAX} bytes, got {came}"
     )
-
-
-def _ask(
-    app: WSGIApplication, environ: WSGIEnvironment
-) -> tuple[str, list[tuple[str, str]], bytes]:
-    """Return status, headers and whole body of what `app` answers. Raises what it raises."""
-    started: list[Any] = []
-    chunks: list[bytes] = []
-
-    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        if started and exc_info is None:
-            raise HarnessError(f"the application started a second answer: {status}")
-        started[:] = [status, headers]
-        return chunks.append
-
-    answer = app(environ, start_response)
-    try:
-        chunks.extend(answer)
-    finally:
-        close = getattr(answer, "close", None)
-        if close is not None:
-            close()
-    if not started:
-        raise HarnessError("the application never started an answer")
-    return started[0], started[1], b"".join(chunks)
 
 
 def hold(connection: socket.socket, seconds: float) -> bool:

@@ -46,6 +46,28 @@ def call(
     environ = _environ(method, url, headers, body)
     if timeout_s is not None:
         environ[TIMEOUT_MS] = round(timeout_s * 1000)
+    status_line, given, content = ask(app, environ)
+    status, _, reason = status_line.partition(" ")
+    missing = 0 if method == "HEAD" else _missing(given, content, environ)
+    return Reply(int(status), reason, list(given), content, missing)
+
+
+def _missing(headers: list[tuple[str, str]], body: bytes, environ: WSGIEnvironment) -> int:
+    """Return how many bytes of the body a fault has cut. Raises `HarnessError` if none has."""
+    promised = next((value for name, value in headers if name.lower() == "content-length"), None)
+    missing = 0 if promised is None else int(promised) - len(body)
+    if missing:
+        exchange = environ.get(EXCHANGE)
+        if missing < 0 or exchange is None or exchange.fault != "truncated-body":
+            raise HarnessError(f"Content-Length is {promised}, the body has {len(body)} bytes")
+    return missing
+
+
+def ask(app: WSGIApplication, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]], bytes]:
+    """Return status line, headers and whole body of what `app` answers.
+
+    Raises what the application raises, and `HarnessError` where it started no answer, or two.
+    """
     started: list[Any] = []
     chunks: list[bytes] = []
 
@@ -63,22 +85,9 @@ def call(
         if close is not None:
             close()
     if not started:
-        raise HarnessError(f"the application never started an answer to {method} {url}")
-    status, _, reason = started[0].partition(" ")
-    content = b"".join(chunks)
-    missing = 0 if method == "HEAD" else _missing(started[1], content, environ)
-    return Reply(int(status), reason, list(started[1]), content, missing)
-
-
-def _missing(headers: list[tuple[str, str]], body: bytes, environ: WSGIEnvironment) -> int:
-    """Return how many bytes of the body a fault has cut. Raises `HarnessError` if none has."""
-    promised = next((value for name, value in headers if name.lower() == "content-length"), None)
-    missing = 0 if promised is None else int(promised) - len(body)
-    if missing:
-        exchange = environ.get(EXCHANGE)
-        if missing < 0 or exchange is None or exchange.fault != "truncated-body":
-            raise HarnessError(f"Content-Length is {promised}, the body has {len(body)} bytes")
-    return missing
+        asked = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+        raise HarnessError(f"the application never started an answer to {asked}")
+    return started[0], started[1], b"".join(chunks)
 
 
 def _environ(method: str, url: str, headers: Mapping[str, str], body: bytes) -> WSGIEnvironment:

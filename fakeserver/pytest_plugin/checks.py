@@ -75,10 +75,7 @@ def check_client(
 def _with_age(verdict: Verdict) -> Verdict:
     """Return the verdict with a note where its profile was measured long ago."""
     today = datetime.fromtimestamp(time.time_ns() / 1e9, UTC).date()
-    note = age_note(verdict.profile, today)
-    if note is None:
-        return verdict
-    return msgspec.structs.replace(verdict, notes=(*verdict.notes, note))
+    return verdict.noting(age_note(verdict.profile, today))
 
 
 def _verdict(

@@ -74,10 +74,8 @@ def served_verdict(
         verdict = _inconclusive(trial, promise, shown, history)
     elif verdict.outcome == "inconclusive":
         says = _nothing_proved(verdict, history, polls, poll_gap_s)
-    aged = age_note(verdict.profile, trial.today)
-    if aged is not None:
-        verdict = replace(verdict, notes=(*verdict.notes, aged))
-    shown_verdict = replace(verdict, seed=trial.seed)
+    aged = verdict.noting(age_note(verdict.profile, trial.today))
+    shown_verdict = replace(aged, seed=trial.seed)
     if not evidence:
         shown_verdict = replace(shown_verdict, scenario=None, history=())
     content: dict[str, Any] = msgspec.json.decode(verdict_json(shown_verdict))

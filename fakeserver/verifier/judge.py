@@ -159,6 +159,13 @@ def _check_promise(evidence: Evidence) -> None:
     """Raise `UsageError` for a promise that excludes itself here, or that nobody could judge."""
     promise = evidence.promise
     promise.check_possible(evidence.late_by_ms_max)
+    instances = max((poll.instance for poll in evidence.scenario.polls), default=1)
+    if instances > promise.instances:
+        raise UsageError(
+            f"instances: the world has polls of {instances} instances of the client, and the "
+            f"promise is of {promise.instances}; promise instances={instances} (--instances "
+            f"{instances}), or take another world"
+        )
     if not evidence.scenario.is_open:
         return
     # A report says what was delivered; when, and in which poll, it does not say.

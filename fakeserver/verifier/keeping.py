@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import msgspec
-
 from fakeserver.history import to_lines
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.verdict import Verdict
@@ -28,7 +26,7 @@ def keep_broken(verdict: Verdict, folder: Path) -> tuple[Verdict, Path | None]:
     except OSError as error:
         name = f"{folder.name}/{path.name}"
         note = f"the counter-example could not be written to {name}: {error.strerror}"
-        return msgspec.structs.replace(verdict, notes=(*verdict.notes, note)), None
+        return verdict.noting(note), None
     return verdict, path
 
 

@@ -187,6 +187,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
         return verdict_html(self)
 
+    def noting(self, note: str | None) -> Verdict:
+        """Return the verdict with one more note; with None itself."""
+        return self if note is None else msgspec.structs.replace(self, notes=(*self.notes, note))
+
     def check(self) -> Verdict:
         """Return the verdict itself if it is ``kept``; raise `ContractBroken` with the report."""
         if self.outcome != "kept":

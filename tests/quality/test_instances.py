@@ -11,6 +11,7 @@ from fakeserver.generate import generate_scenario
 from fakeserver.history import PollStarted, Restarted
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.commands.client import CommandClient
+from fakeserver.verifier.judge import judge
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.report.text import verdict_text
 from fakeserver.verifier.runner import run
@@ -141,6 +142,11 @@ def test_who_promises_nothing_of_it_meets_one_instance() -> None:
 def test_what_can_not_be_is_refused() -> None:
     with pytest.raises(UsageError, match="instances: expected 1 to 2, got 3"):
         Promise(instances=3)
+    scenario = taking_turns(1, 2)
+    history = run(scenario, ReadsItsWindowOnce)
+    with pytest.raises(UsageError, match="polls of 2 instances of the client, and the promise"):
+        judge(scenario, history, Promise())
+    judge(scenario, history, TAKING_TURNS)
     with pytest.raises(ScenarioError, match="instance of poll 2 is 1 to 2, got 3"):
         taking_turns(1, 3)
     with pytest.raises(UsageError, match="a persistent command is one process"):
