@@ -1,5 +1,6 @@
 """The files in which clients record: read whole, or refused with what is wrong and where."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,14 @@ def test_what_is_not_ours_is_left_out(tmp_path: Path, entries: list[dict[str, An
     assert len(chosen) == len(entries)
 
 
-def packed_entry(text: str) -> bytes:
-    """An archive with one answer that says it is base64."""
+def packed_entry(text: str, *, encoding: str = "gzip") -> bytes:
+    """An archive with one answer that says it is base64, of a body in some encoding."""
     request = {"method": "GET", "url": "https://a.example/com/events.json"}
-    response = {"status": 200, "content": {"encoding": "base64", "text": text}}
+    response = {
+        "status": 200,
+        "headers": [{"name": "Content-Encoding", "value": encoding}],
+        "content": {"encoding": "base64", "text": text},
+    }
     return json.dumps({"log": {"entries": [{"request": request, "response": response}]}}).encode()
 
 
@@ -81,6 +86,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "expected a HAR, a VCR cassette"),
     "no response": (b'{"log": {"entries": [{"request": {}}]}}', "entry 1: expected a request"),
     "a broken gzip": (packed_entry("H4sIAAAA"), "entry 1: the body is packed"),
+    "brotli": (packed_entry("iwaAeyJldmVudHMiOltdfQM=", encoding="br"), "entry 1: .* got br; let"),
     "no base64": (packed_entry("%"), "entry 1: the body says that it is base64"),
     "a class in YAML": (
         b"interactions:\n- !!python/object/apply:os.system ['true']\n",
@@ -88,6 +94,13 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     ),
     "no interactions": (b"interactions: []\n", "expected a list of interactions, got none"),
 }
+
+
+def test_what_a_browser_has_unpacked_is_read(tmp_path: Path) -> None:
+    """It keeps the header of the answer, and shows the text that was in it."""
+    text = base64.b64encode(b'{"events": []}').decode()
+    (found,) = recordings(tmp_path / "r.har", packed_entry(text, encoding="br"))
+    assert found.body == b'{"events": []}'
 
 
 @pytest.mark.parametrize("name", BROKEN)

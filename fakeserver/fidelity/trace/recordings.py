@@ -30,6 +30,8 @@ BODY_BYTES_MAX = 32 * 2**20
 """A thousand events of the longest kind have some 3 MB; a bomb that is unpacked has more."""
 RECORDINGS_MAX = 100_000
 """A day of one request a second; each is compared with every event."""
+PACKED_OTHERWISE = ("br", "zstd", "compress")
+"""Encodings that Python can't unpack by itself; browsers record what was in them all the same."""
 HEAD_BYTES = 65_536
 """By its beginning a file is told."""
 AUTHORIZED = {"authorization": f"Bearer {TOKEN}"}
@@ -174,6 +176,11 @@ def _ours(path: str, raw: Raw, dialect: Dialect, permissive: dict[str, Any]) -> 
 
 def unpacked(body: bytes, encoding: str, where: str) -> bytes:
     """Return a body that may still be packed. Raises `UsageError` for one that can't be read."""
+    if encoding in PACKED_OTHERWISE and not body.lstrip().startswith((b"{", b"[")):
+        raise UsageError(
+            f"{where}: expected a body as text, or packed with gzip or deflate, got {encoding}; "
+            "let the client record it unpacked, or ask for gzip"
+        )
     try:
         if body.startswith(b"\x1f\x8b"):
             with gzip.GzipFile(fileobj=BytesIO(body)) as packed:
