@@ -101,7 +101,7 @@ def draw_scenario(
     polls = transient_faults(random, settings, polls, calm_from)
     polls = draw_kills_at_requests(random, polls)
     pages = pages_of_news(polls, events, plan.limit)
-    polls = planted_faults(random, polls, calm_from, hazards, pages)
+    polls = planted_faults(random, polls, calm_from, hazards, pages, plan.undisturbed)
     return Scenario(
         dialect=dialect.name,
         profile=profile.name,

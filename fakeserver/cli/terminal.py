@@ -148,9 +148,9 @@ class Interrupt:
 
     def applied_to(self, verdict: Verdict, examples: int) -> Verdict:
         """Return what is left of a verdict: of `examples` worlds, the untried prove nothing."""
-        if not self.happened or verdict.outcome != "kept":
-            return verdict
         note = f"interrupted after {verdict.examples} of {examples} worlds"
+        if not self.happened or verdict.outcome == "broken" or note in verdict.notes:
+            return verdict
         return msgspec.structs.replace(
             verdict, outcome="inconclusive", notes=(note, *verdict.notes)
         )

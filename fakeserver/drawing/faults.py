@@ -38,6 +38,8 @@ NTH_EXPIRED = (2, 2, 3)
 """A token that expires in mid-walk is the one that trips clients up."""
 TIMES = (1, 1, 1, 2, 3, None)
 """How often: once, a few times for clients that try again, or until the next poll."""
+TIMES_EXPIRED = (1, 1, 1, 1, 2, None)
+"""Usually once: a client that renews its token is given one that works."""
 STATUSES = (500, 502, 503, 503)
 RETRY_AFTER_S = (1.0, 2.0, 5.0)
 """Short: who waits in real time waits so long in every such world."""
@@ -51,17 +53,19 @@ def planted_faults(
     calm_from: int,
     hazards: Collection[str] | None,
     pages: Sequence[int],
+    undisturbed: int | None = None,
 ) -> tuple[Poll, ...]:
     """Return `polls` with a fault in the storm for each of the hazards that the world has.
 
     Each goes into one of the first `calm_from` polls; of those that are there already it takes
     nothing away. `hazards` are those that the world may have (None: all). `pages` says how many
-    pages of news each poll finds (`pages_of_news`).
+    pages of news each poll finds (`pages_of_news`). The poll at the place `undisturbed` is hit as
+    seldom as one without news.
     """
     changed = list(polls)
     for kind in DRAWN:
         if (hazards is None or kind in hazards) and random.random() < FAULT_ODDS[kind]:
-            weights = [NEWS_WEIGHT if news else 1 for news in pages[:calm_from]]
+            weights = _weights(kind, pages[:calm_from], undisturbed)
             place = random.choices(range(calm_from), weights)[0]
             faults = (*changed[place].faults, _draw_fault(random, kind, pages[place]))
             changed[place] = msgspec.structs.replace(changed[place], faults=faults)
@@ -77,6 +81,15 @@ def pages_of_news(
     return tuple(-(-news[number] // limit) for number in range(len(polls)))
 
 
+def _weights(kind: Kind, pages: Sequence[int], undisturbed: int | None) -> list[int]:
+    """Return for each poll how likely it is hit, by how many pages of news it finds."""
+    # The more pages a walk has, the likelier a token expires in the middle.
+    worth = pages if kind == "token-expired" else [min(news, 1) for news in pages]
+    return [
+        1 + (0 if place == undisturbed else NEWS_WEIGHT * news) for place, news in enumerate(worth)
+    ]
+
+
 def _draw_fault(random: Random, kind: Kind, pages: int) -> Fault:
     more: dict[str, Any] = {}
     if kind == "server-error":
@@ -88,4 +101,5 @@ def _draw_fault(random: Random, kind: Kind, pages: int) -> Fault:
     nth = random.choice(NTH_EXPIRED if kind == "token-expired" else NTH)
     if pages:  # behind its last page a walk has nothing to lose, but what it has may come again
         nth = min(nth, pages + (1 if kind == "token-expired" else random.choice((0, 1, 1, 1))))
-    return Fault(kind=kind, nth=nth, times=random.choice(TIMES), **more)
+    times = random.choice(TIMES_EXPIRED if kind == "token-expired" else TIMES)
+    return Fault(kind=kind, nth=nth, times=times, **more)

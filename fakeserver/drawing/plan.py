@@ -70,6 +70,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     storm: tuple[Instant, ...]
     busy: Instant
 
+    @property
+    def undisturbed(self) -> int | None:
+        """The place of a poll that failures and kills had better leave alone, or None.
+
+        Where an event becomes visible late in the middle of a walk, only a walk that goes on reads
+        what is younger: this tells a look-back from the start of a poll from other ones.
+        """
+        if self.hazards >= {"append-during-walk", "late-visible"}:
+            return self.storm.index(self.busy)
+        return None
+
 
 def draw_plan(
     random: Random,

@@ -17,6 +17,8 @@ CRASH_POINTS: Mapping[str, tuple[CrashPoint, ...]] = {
 }
 """A commit is a save too: who commits is killed there at the points of a save."""
 REQUEST_POINTS: tuple[CrashPoint, ...] = ("before-request", "after-request")
+KILL_WEIGHT = 10
+"""A poll is killed so much more often than one that had better be left alone."""
 REQUEST_SHARE = 0.35
 """Of the kills short of a save; more of them would leave too few between deliver and save."""
 
@@ -72,9 +74,10 @@ def draw_instances(random: Random, polls: tuple[Poll, ...], instances: int) -> t
 def _draw_crashes(random: Random, plan: Plan) -> dict[int, Crash]:
     """Return at most one crash a poll of the storm, by the poll's place."""
     crashes: dict[int, Crash] = {}
+    weights = [1 if place == plan.undisturbed else KILL_WEIGHT for place in range(len(plan.storm))]
     for hazard, points in CRASH_POINTS.items():
         if hazard in plan.hazards:
-            crashes[random.randrange(len(plan.storm))] = Crash(
+            crashes[random.choices(range(len(plan.storm)), weights)[0]] = Crash(
                 point=random.choice(points), nth=random.choice((1, 1, 1, 2, 3))
             )
     return crashes

@@ -38,6 +38,7 @@ class Feed:
     | `base_url`, `token`, `headers`, `page_size`, `url(path)` | where and how to ask |
     | `dialect`, `zone` | the API's name; the IANA name of its local time zone, or None |
     | `requests_session()`, `httpx_client()`, `httpx_async_client()`, `urllib_opener()` | doors |
+    | `wsgi_app` | the API itself, for whatever else speaks to a WSGI application |
     | `checkpoint` | what was last saved, through JSON, or None |
     | `deliver(event)`, `save(checkpoint)`, `commit(events, checkpoint)` | what the client does |
     | `sleep(seconds)`, `now()` | simulated time |
@@ -116,6 +117,12 @@ class Feed:
         """Return a new `urllib.request` opener that needs no socket and sends the token."""
         self._door_open = True
         return doors.urllib_opener(self._server, token=self.token)
+
+    @property
+    def wsgi_app(self) -> FakeServer:
+        """The API as a WSGI application, for a client that brings its own way to call one."""
+        self._door_open = True
+        return self._server
 
     # What the client does
 

@@ -220,6 +220,19 @@ def _prompt_events(scenario: Scenario) -> Iterator[Scenario]:
             yield from _changed(scenario, events=events)
 
 
+def _earlier_events(scenario: Scenario) -> Iterator[Scenario]:
+    """Let an event that appears during a poll, or after it, be there when it starts."""
+    for number, (before, event) in enumerate(pairwise(scenario.events), start=1):
+        if before.recorded_at is None or event.recorded_at is None:
+            continue
+        for poll in scenario.polls:  # not before its neighbour: ids may rise with time
+            if before.recorded_at <= poll.starts_at < event.recorded_at:
+                moved = _moved(event, by=before.recorded_at - event.recorded_at)
+                events = (*scenario.events[:number], moved, *scenario.events[number + 1 :])
+                yield from _changed(scenario, events=events)
+                break
+
+
 def _smaller_ids(scenario: Scenario) -> Iterator[Scenario]:
     """Renumber integer ids from 2 on, keeping their order; some APIs give 0 and 1 a meaning."""
     ids = [event.id for event in scenario.events]
@@ -251,7 +264,7 @@ def _fewer_ties(scenario: Scenario) -> Iterator[Scenario]:
 
 
 def _moved(event: LoggedEvent, *, by: int) -> LoggedEvent:
-    """Stamp an event later; one that was visible at once, or too early for that, is so again."""
+    """Stamp an event anew; one that was visible at once, or too early for that, is so again."""
     assert event.recorded_at is not None  # noqa: S101 - the caller compared it with a stamp
     recorded_at = event.recorded_at + by
     prompt = event.visible_at == event.recorded_at
@@ -260,7 +273,10 @@ def _moved(event: LoggedEvent, *, by: int) -> LoggedEvent:
 
 
 def _rounder_gaps(scenario: Scenario) -> Iterator[Scenario]:
-    """Bring neighbouring instants closer together, to round distances, keeping their order."""
+    """Bring neighbouring instants closer together, to round distances, keeping their order.
+
+    What is closer than a second is brought a second apart.
+    """
     taken = set(_instants(scenario))
     instants = sorted({scenario.starts_at, *taken})
     for before, after in pairwise(instants):
@@ -268,7 +284,8 @@ def _rounder_gaps(scenario: Scenario) -> Iterator[Scenario]:
         rounded = (gap - gap % MINUTE_MS, gap - gap % SECOND_MS)
         for wanted in dict.fromkeys((*ROUND_GAPS_MS, *rounded)):
             # Never down to nothing: a tie that the failure does not need would mislead a reader.
-            if wanted < gap and (wanted > 0 or before not in taken):
+            is_rounder = wanted < gap or gap < wanted == SECOND_MS
+            if is_rounder and (wanted > 0 or before not in taken):
                 yield from _shifted(scenario, after=before, by=wanted - gap)
 
 
@@ -345,6 +362,7 @@ PASSES: tuple[Pass, ...] = (
     _fewer_faults,
     _fewer_requests_before_trouble,
     _prompt_events,
+    _earlier_events,
     _fewer_settings,
     _smaller_pages,
     _quicker_requests,

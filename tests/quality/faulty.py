@@ -29,9 +29,8 @@ class Faulty(msgspec.Struct, frozen=True, kw_only=True):
     `fault` is the class of the mistake (contracts/THEORY.md). `causes` are those of which one must
     be named, for what a kill makes of a mistake may be another; empty for a rule that has none.
     `page_size` pins the world's to that of a client that can't be told one. `events_max` and
-    `storm_max` bound the shrunk world, and `median_max` the number of worlds that it takes to find
-    one (the median over ten seeds); where they are not the usual ones, the docstring of the client
-    says why.
+    `storm_max` bound the shrunk world; where they are not the usual ones, the docstring of the
+    client says why.
     """
 
     client: type
@@ -44,7 +43,6 @@ class Faulty(msgspec.Struct, frozen=True, kw_only=True):
     page_size: int | None
     events_max: int
     storm_max: int
-    median_max: int
 
     @property
     def name(self) -> str:
@@ -69,7 +67,6 @@ class Gallery:
         page_size: int | None = None,
         events_max: int = 5,
         storm_max: int = 3,
-        median_max: int = 20,
     ) -> Callable[[type], type]:
         """Register the class below: what must be found, under which promise, in which worlds."""
 
@@ -85,7 +82,6 @@ class Gallery:
                 page_size=page_size,
                 events_max=events_max,
                 storm_max=storm_max,
-                median_max=median_max,
             )
             self.clients.append(faulty)
             return client

@@ -205,7 +205,7 @@ class RetriesTheWholePoll(LookBack):
             super().poll(feed)
 
 
-@HARAVAN.shows("DUPLICATED", fault="C29", promise=LATE, median_max=40)
+@HARAVAN.shows("DUPLICATED", fault="C29", promise=LATE)
 class NewTokenNewWalk(ByDisjointPages):
     """C29. With a new token it begins its walk again, and delivers the first pages again.
     The token must expire in a walk of several pages with news on the first."""

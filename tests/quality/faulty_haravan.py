@@ -214,7 +214,7 @@ class TrustsPagesToBeDisjoint(ByPage):
         super().poll(feed)
 
 
-@shows("LOST", "cut-by-limit", fault="C18", promise=PROMPT, pins={"limit_max": 5}, events_max=7)
+@shows("LOST", "cut-by-limit", fault="C18", promise=PROMPT, pins={"limit_max": 5}, events_max=6)
 class StridesByAskedLimit(ByPage):
     """C18. Reads as many pages as the count divided by the limit that it asked for; the server
     returns fewer rows a page than that. In ``default`` the cap is 50; 5 shows the same with fewer
@@ -274,13 +274,10 @@ class EndlessOnExactMultiple(ByLargestId):
             page = [] if is_last else self.ask(since_id=since_id)
 
 
-@shows("LOST", "cut-by-limit", "failed-not-retried", fault="C22", promise=PROMPT, events_max=7)
+@shows("LOST", "cut-by-limit", "failed-not-retried", fault="C22", promise=PROMPT)
 class SavesTheHeadFirst(ByPage):
     """C22. Saves the next window with the first page; killed on the second, or failing there, it
-    skips the rest.
-
-    The kill must hit between two pages, so a page can shrink only with the place of the kill.
-    """
+    skips the rest."""
 
     def save(self, low: datetime | None) -> None:
         super().save(self.next_low(self.started))

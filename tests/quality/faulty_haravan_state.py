@@ -40,31 +40,20 @@ class BySecond(ByWindow):
         return local_second(low, self.feed.zone)
 
 
-@shows("LOST", "never-asked", fault="C08", promise=LATE, events_max=10)
+@shows("LOST", "never-asked", fault="C08", promise=LATE)
 class WindowFromWalkEnd(BySecond):
-    """C08. Looks back from the end of the walk; what appeared during the walk may be older.
-
-    To the second, a walk is long only with slow answers and a few pages of rows.
-    """
+    """C08. Looks back from the end of the walk; what appeared during the walk may be older."""
 
     def next_low(self, started: datetime) -> datetime | None:
         return super().next_low(self.feed.now())
 
 
-@shows(
-    "LOST",
-    "never-asked",
-    fault="C08",
-    promise=LATE,
-    page_size=4,
-    events_max=9,
-    median_max=40,
-)
+@shows("LOST", "never-asked", fault="C08", promise=LATE, page_size=4, events_max=6)
 class WindowFromNewest(BySecond):
     """C08. Looks back from the newest created_at seen, which a long walk carries beyond its start.
 
     One walk must go on after a late event has appeared behind it, and read a younger one: that is
-    many rows even on small pages, and comes together in few worlds.
+    many rows even on small pages.
     """
 
     def next_low(self, started: datetime) -> datetime | None:
@@ -139,12 +128,9 @@ class SummerTimeAllYear(ByWindow):
         return f"{low.astimezone(UTC) - timedelta(hours=4):%Y-%m-%d %H:%M}"
 
 
-@shows("LOST", "never-asked", fault="C36", promise=LATE, events_max=6)
+@shows("LOST", "never-asked", fault="C36", promise=LATE)
 class ClockAsWindow(ByWindow):
-    """C36. Goes on from its own clock at the end of the walk, as if everything older were read.
-
-    To the minute, the walk must end in another one than that of the loss, so it may need pages.
-    """
+    """C36. Goes on from its own clock at the end of the walk, as if everything older were read."""
 
     look_back = timedelta(0)
 

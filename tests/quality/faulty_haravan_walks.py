@@ -177,12 +177,10 @@ class StepsOverSecondOfTies(ByStamp):
     fault="C04",
     promise=PROMPT,
     pins={"order_default": "created_at-asc", "created_at_ties": "shuffled"},
-    events_max=10,
 )
 class PagesOfShuffledTies(ByPage):
     """C04. Counts pages through rows whose ties come in another order with each request: what moves
-    to the page before is never seen. In ``default`` ties are broken by id. Which rows move depends
-    on every request before, so the shrinker can't always take events one by one."""
+    to the page before is never seen. In ``default`` ties are broken by id."""
 
 
 # Bounds that move
@@ -216,12 +214,9 @@ class FiltersByWhatItRead(ByPage):
 # Where a walk ends
 
 
-@shows("LOST", "cut-by-limit", fault="C15", promise=LATE, events_max=7)
+@shows("LOST", "cut-by-limit", fault="C15", promise=LATE)
 class CountsFreshRows(ByWindow):
-    """C15. Drops what it knows before it counts: a full page looks short, and ends the walk.
-
-    On smaller pages the known rows may no longer share one with fresh rows; so some stay large.
-    """
+    """C15. Drops what it knows before it counts: a full page looks short, and ends the walk."""
 
     def walk(self) -> Iterable[list[Event]]:
         for page in super().walk():

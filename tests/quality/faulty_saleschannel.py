@@ -248,7 +248,7 @@ class AnchoredAtWalkEnd(LookBack):
         return self.feed.now()
 
 
-@shows("LOST", "never-asked", fault="C08", promise=LATE, events_max=8)
+@shows("LOST", "never-asked", fault="C08", promise=LATE, events_max=7)
 class AnchoredAtNewest(LookBack):
     """C08. Looks back from the newest createdAt seen, which a long walk carries beyond its start.
 

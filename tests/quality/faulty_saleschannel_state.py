@@ -16,10 +16,18 @@ SECOND = timedelta(seconds=1)
 # Keys
 
 
-@shows("LOST", "served-not-delivered", fault="C05", promise=PROMPT, pins={"id_order": "random"})
+@shows(
+    "LOST",
+    "served-not-delivered",
+    "saved-before-delivered",
+    fault="C05",
+    promise=PROMPT,
+    pins={"id_order": "random"},
+)
 class TakesIdsForOrder(ByKey):
     """C05. Takes a row with an id below the largest one for a row that it has. In ``default`` ids
-    happen to rise with time; nothing promises that."""
+    happen to rise with time; nothing promises that. Where its poll fails thereafter, nobody can
+    tell whether it would have delivered the row after it had saved."""
 
     def fresh(self, page: list[Event], key: str) -> Iterable[Event]:
         largest = max(self.seen, default="")

@@ -81,12 +81,10 @@ class UnfilteredFirst(ByKey):
     fault="C04",
     promise=PROMPT,
     pins={"ties": "shuffled"},
-    events_max=6,
 )
 class DropsAsManyAsItKnows(ByKey):
     """C04. Counts the rows that it has of the last stamp, and skips as many on the next page:
-    right as long as ties keep their order, as they do in ``default``. What order they get depends
-    on every request before, so the shrinker can't always take events one by one."""
+    right as long as ties keep their order, as they do in ``default``."""
 
     def fresh(self, page: list[Event], key: str) -> Iterable[Event]:
         return super().fresh(page[sum(at == key for at in self.seen.values()) :], key)

@@ -16,6 +16,9 @@ from .faulty_clients import FAULTY
 from .faulty_saleschannel import ByKey, Gt
 from .power import SEEDS, escapes, hunt, median_worlds
 
+WORLDS_MEDIAN_MAX = 20
+"""A search of the usual length, 200 worlds, then misses nobody in practice."""
+
 every_faulty_client = pytest.mark.parametrize("faulty", FAULTY, ids=lambda faulty: faulty.name)
 
 
@@ -29,7 +32,7 @@ def test_a_faulty_client_is_caught_in_a_small_world(faulty: Faulty) -> None:
 def test_a_faulty_client_is_caught_soon_with_every_seed(faulty: Faulty) -> None:
     hunts = [hunt(faulty, seed) for seed in SEEDS]
     assert escapes(faulty, hunts) == []
-    assert median_worlds(hunts) <= faulty.median_max, [each.worlds for each in hunts]
+    assert median_worlds(hunts) <= WORLDS_MEDIAN_MAX, [each.worlds for each in hunts]
 
 
 CANARIES = Gallery("saleschannel")
@@ -98,7 +101,7 @@ def test_what_is_unusual_about_a_faulty_client_is_explained() -> None:
     """A longer docstring beside the number: the first sentence says the mistake, the rest why."""
 
     def is_unusual(faulty: Faulty) -> bool:
-        usual: dict[str, Any] = {"events_max": 5, "storm_max": 3, "median_max": 20}
+        usual: dict[str, Any] = {"events_max": 5, "storm_max": 3}
         return any(getattr(faulty, name) > value for name, value in usual.items())
 
     unexplained = [

@@ -6,6 +6,7 @@ import enum
 from typing import Any
 
 import pytest
+import werkzeug.test
 
 from fakeserver.app import FakeServer
 from fakeserver.clock import SECOND_MS, at
@@ -429,6 +430,13 @@ class TestWhereToAsk:
             assert feed.base_url != LIVE
             assert session.get(feed.url("/com/events.json")).status_code == 200
         assert len(steps(server, Exchange)) == 1
+
+    def test_whoever_brings_a_client_of_wsgi_is_given_the_application(self):
+        feed, server = new_feed()
+        client = werkzeug.test.Client(feed.wsgi_app)
+        answer = client.get("/com/events.json", base_url=feed.base_url, headers=feed.headers)
+        assert answer.status_code == 200
+        assert [step.status for step in steps(server, Exchange)] == [200]
 
     def test_what_it_says_about_the_world(self):
         feed, _ = new_feed()

@@ -188,6 +188,16 @@ def test_times_end_up_round():
     assert small.events[1].late_by_ms == 3_000
 
 
+def test_an_event_of_a_walk_is_there_before_it_where_that_does():
+    scenario = world([event(2, 1), event(3, 60.5), event(4, 90)], polls=(60, 100, 243, 400))
+
+    def needed(candidate):
+        return len(candidate.events) == 3
+
+    small = shrink(scenario, needed, runs_max=20_000)
+    assert all(e.visible_at <= small.polls[0].starts_at for e in small.events)
+
+
 # Each pass
 
 
@@ -218,6 +228,8 @@ def test_a_pass_proposes_other_worlds_that_are_valid(propose):
     scenario = a_world()
     if propose is module._shorter_walks:  # it takes whole pages
         scenario = msgspec.structs.replace(scenario, page_size=2)
+    if propose is module._earlier_events:  # it needs one that comes after a poll has begun
+        scenario = msgspec.structs.replace(scenario, events=(*scenario.events, event(50, 60)))
     if "faults" in propose.__name__ or "trouble" in propose.__name__:
         scenario = with_faults(scenario, Fault(kind="server-error", nth=2, status=500))
     candidates = list(propose(scenario))
