@@ -146,10 +146,10 @@ def zone(name: str) -> ZoneInfo:
 def clock_text(instant: Instant, *, near: Instant | None = None) -> str:
     """Write the time of day (UTC) for people: ``12:00:05``, with ``.250`` only for a fraction.
 
-    An instant a day or more away from `near` gets its date: ``2020-01-01 00:00:00``.
+    An instant of another day than `near` gets its date: ``2020-01-01 00:00:00``.
     """
     moment = as_datetime(instant)
-    with_date = near is not None and abs(instant - near) >= DAY_MS
+    with_date = near is not None and instant // DAY_MS != near // DAY_MS
     text = f"{moment.date().isoformat()} {moment:%H:%M:%S}" if with_date else f"{moment:%H:%M:%S}"
     return text if instant % 1000 == 0 else f"{text}.{instant % 1000:03d}"
 

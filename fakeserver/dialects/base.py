@@ -148,7 +148,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     | `rate_limit` | how many requests the settings let through, or None (the default) for any |
     | `tell` | chance, settings, stamps → id and fields of each event, in log order (`Tell`) |
     | `bounds` | the parameter that is a lower bound on stamps, on ids (`RECORDED_AT`, `ID`) |
-    | `words` | what a query covers, in words; times far from the given one are dated |
+    | `words` | what a query covers, in words; times of another day than the given one are dated |
     | `remedy` | the request that reads a missed event in a poll, or None (the default) |
     | `reference_client` | a client that every rule must spare |
     | `document_client` | the algorithm that the document (or its readers) use, for the tour |

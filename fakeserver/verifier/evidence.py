@@ -257,7 +257,7 @@ class Evidence:
             yield from (row.id for row in rows if row.id not in exchange.event_ids)
 
     def words(self, query: Query, near: Instant) -> str:
-        """What `query` covers, in words; times a day or more away from `near` are dated."""
+        """What `query` covers, in words; times of another day than `near` are dated."""
         return self.dialect.words(query, near)
 
     @cached_property

@@ -167,7 +167,7 @@ _ALL = (
     ),
     FaultClass(
         "C25",
-        "checkpoint not saved, or lost",
+        "checkpoint not saved whole, or lost",
         "the checkpoint is not saved, or lost",
         ("bitwarden/splunk#189", "elastic/beats#24800"),
     ),

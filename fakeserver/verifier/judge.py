@@ -10,6 +10,7 @@ from fakeserver.history import AnyStep, Delivered, Exchange, History, PollStarte
 from fakeserver.query import ID, RECORDED_AT
 from fakeserver.scenario import EventId, Scenario
 from fakeserver.verifier import open_world, snapshot
+from fakeserver.verifier.clues import with_clues
 from fakeserver.verifier.diagnosis import diagnosed
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.hazards import exercised
@@ -54,9 +55,11 @@ def judge(scenario: Scenario, history: History, promise: Promise | None = None) 
 
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
-    """Apply every rule, in the order of `RULES`, and name the fault class of what it finds."""
+    """Apply every rule, in the order of `RULES`; name the fault class of a finding, and clues."""
     return tuple(
-        diagnosed(evidence, finding) for rule in RULES.values() for finding in rule.apply(evidence)
+        with_clues(evidence, diagnosed(evidence, finding))
+        for rule in RULES.values()
+        for finding in rule.apply(evidence)
     )
 
 

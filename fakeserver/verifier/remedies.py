@@ -15,7 +15,7 @@ from fakeserver.clock import duration_text
 from fakeserver.history import Exchange, Killed, PollEnded, Restarted, Saved
 from fakeserver.query import ID, RECORDED_AT, Query
 from fakeserver.verifier.changes import Change
-from fakeserver.verifier.diagnosis.traces import rows_asked
+from fakeserver.verifier.diagnosis.traces import is_page_of_ties, rows_asked
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.failures import is_failure
 from fakeserver.verifier.verdict import Finding, Tried, Verdict, lines_of
@@ -61,6 +61,7 @@ class _Trial:
     def __init__(self, broken: Verdict, judge_with: Judge) -> None:
         assert broken.scenario is not None  # noqa: S101 - the caller looked
         self._evidence = Evidence(broken.scenario, broken.history, broken.promise)
+        self._finding = broken.findings[0]
         self._judge_with = judge_with
         self._runs_left = RUNS_MAX
         self._known: dict[Change, bool] = {}
@@ -93,9 +94,9 @@ class _Trial:
         if any(c.field == RECORDED_AT and c.operator == ">" for q in queries for c in q.conditions):
             yield Change(is_inclusive=True)
         limit_max, limit = self._limit_max, self._limit_usual
-        if limit is not None and limit < limit_max:
+        if limit is not None and limit < limit_max and self._ties_fill_a_page:
             yield Change(limit_min=limit_max)
-        if self._bounds():
+        if self._lies_behind and self._bounds():
             yield Change(look_back_ms=self._reach_ms())
 
     @property
@@ -103,6 +104,18 @@ class _Trial:
         """The fewest rows that a request of the client asked for."""
         limits = [q.limit for q in self._evidence.list_queries]
         return min((limit for limit in limits if limit is not None), default=None)
+
+    @property
+    def _lies_behind(self) -> bool:
+        """Whether looking back can be the remedy: nobody asked for what is missing any more."""
+        is_snapshot = self._evidence.promise.mode == "snapshot"
+        return self._finding.cause == "never-asked" and not is_snapshot
+
+    @property
+    def _ties_fill_a_page(self) -> bool:
+        """Whether a larger limit can be the remedy (theorem T4), not just room for a small log."""
+        asked = rows_asked(self._evidence)
+        return any(is_page_of_ties(self._evidence, page) for page in asked)
 
     @property
     def _limit_max(self) -> int:
@@ -230,7 +243,8 @@ class _Trial:
         return {
             "saves_last": "every save put off to the end of its poll",
             "in_one_step": "each save and the deliveries before it made durable in one step",
-            "sends_again": "every failed request sent again until it was answered",
+            "sends_again": "every failed request sent again after a wait (not before Retry-After) "
+            "until it was answered",
             "is_inclusive": "every lower bound inclusive (>= in place of >)",
             "drops_repeats": "repeats dropped by id",
         }[field]

@@ -44,6 +44,8 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "verifier.fault_classes",
             "verifier.diagnosis",
             "verifier.diagnosis.*",
+            "verifier.clues",
+            "verifier.clues.*",
             "verifier.hazard",
             "verifier.hazards",
             "verifier.fault_hazards",

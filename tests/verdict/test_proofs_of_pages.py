@@ -20,9 +20,12 @@ from .worlds import event, get, oldest_first, world
 @pytest.mark.parametrize(
     ("target", "why", "would"),
     [
-        ("/com/events.json?nonsense=1", "expected one of", "Send what the sentence above expects."),
+        ("/com/events.json?nonsense=1", "has no parameter 'nonsense'.", "Leave 'nonsense' out"),
         ("/com/events.json?created_at_min=2026-03-02T18:55:00+07:00", "arrived as a space", "%2B"),
         ("/com/events.json?since_id=a;%20b", "'a; b'", "Send what the sentence above expects."),
+        ("/com/events.json?limit=0", "got 0", "1 or more: 0 does not mean all."),
+        ("/com/events.json?since_id=1.0", "got '1.0'", "Send since_id as a whole number, as it"),
+        ("/com/events.json?since_id=1&since_id=2", "more than once", "Send 'since_id' once: "),
     ],
 )
 def test_the_advice_of_a_refusal_is_said_once(target, why, would):
@@ -44,8 +47,8 @@ def test_who_delivers_nothing_at_all_is_told_so():
         get(feed, {"since_id": 1})
 
     why, finding = proof(world([event(2, 1)]), reads, "LOST")
-    assert why.endswith("as row 1 of 1. The client delivered nothing in any poll.")
-    assert finding.would.startswith("Look at what happens between the answer and feed.deliver")
+    assert "as row 1 of 1. The client delivered nothing in any poll. e1 was the first row" in why
+    assert finding.would.startswith("Look at what happens between the answer and the delivery.")
 
 
 def test_an_id_that_stands_in_the_place_of_another_is_named():

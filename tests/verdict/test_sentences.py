@@ -242,8 +242,8 @@ def test_asked_again_too_soon():
         "same may lock the client out."
     )
     assert finding.would == (
-        "Wait as long as Retry-After says before the request is sent again (feed.sleep costs no "
-        "real time); or let the poll fail, and come back in the next one."
+        "Send the request again not before 00:00:13, when the 3 s of Retry-After are over "
+        "(feed.sleep costs no real time); or let the poll fail, and come back in the next one."
     )
 
 

@@ -17,7 +17,7 @@ from fakeserver.scenario import LoggedEvent, Scenario
 def words(query: Query, near: Instant) -> str:
     """Say what `query` covers: ``ids above 3, lowest first``.
 
-    Times are in UTC; those a day or more away from `near` are written with their date.
+    Times are in UTC; those of another day than `near` are written with their date.
     """
     if query.endpoint == "single":
         return f"the event {query.conditions[0].value}"

@@ -24,7 +24,7 @@ _PHRASES = {
 def words(query: Query, near: Instant) -> str:
     """Say what `query` covers: ``createdAt from 12:00:05, oldest first``.
 
-    Times a day or more away from `near` are written with their date.
+    Times of another day than `near` are written with their date.
     """
     parts = [_condition(condition, near) for condition in query.conditions] or ["everything"]
     if query.order and query.order[0].field == RECORDED_AT:

@@ -17,6 +17,8 @@ from fakeserver.scenario import LoggedEvent
 from fakeserver.verifier.diagnosis.traces import (
     LOWER,
     ended_well,
+    ends_its_poll,
+    is_filter_dropped,
     lower_bound,
     newest_served,
     rows_asked,
@@ -43,12 +45,14 @@ def left_behind(evidence: Evidence, event: LoggedEvent) -> str | None:  # noqa: 
 
     Snapshots begin anew each time: what is missing in one says nothing about looking back.
     """
-    asked = _first_chance(evidence, event)
+    asked = first_chance(evidence, event)
     if asked is None or asked.query is None or evidence.promise.mode == "snapshot":
         return None
     failing = [c for c in asked.query.conditions if not c.holds(event)]
+    if len(failing) == 1 and failing[0].field not in (ID, RECORDED_AT):
+        return "C30" if is_filter_dropped(evidence, asked, failing[0].field) else None
     if len(failing) != 1 or failing[0].operator not in LOWER:
-        return None
+        return "C16" if is_empty_window(evidence, asked, failing) else None
     if failing[0].field == ID:
         return _behind_an_id(evidence, event)
     if failing[0].field != RECORDED_AT:
@@ -60,7 +64,25 @@ def left_behind(evidence: Evidence, event: LoggedEvent) -> str | None:  # noqa: 
     return _behind_a_stamp(evidence, asked, failing[0])
 
 
-def _first_chance(evidence: Evidence, event: LoggedEvent) -> RowsAsked | None:
+def is_empty_window(evidence: Evidence, asked: RowsAsked, failing: list[Condition]) -> bool:
+    """Whether a window that ended before an event had no rows, and the poll ended there."""
+    if len(failing) != 1 or failing[0].field != RECORDED_AT or failing[0].operator in LOWER:
+        return False
+    is_empty = asked.exchange.is_sound and not asked.exchange.event_ids
+    return is_empty and ends_its_poll(evidence, asked)
+
+
+def future_row(evidence: Evidence, this: Start) -> tuple[LoggedEvent, Instant] | None:
+    """Return the row whose stamp became the bound though it lay ahead, and when it was read."""
+    for page in rows_asked(evidence):
+        for event_id in page.exchange.event_ids:
+            row = evidence.log.find(event_id)
+            if row is not None and row.recorded_at == this.low > page.exchange.at:
+                return row, page.exchange.at
+    return None
+
+
+def first_chance(evidence: Evidence, event: LoggedEvent) -> RowsAsked | None:
     """Return the first request of the first poll that found the event visible."""
     for poll in evidence.polls:
         asked = rows_asked(evidence, poll)
@@ -95,15 +117,17 @@ def _behind_a_stamp(  # noqa: PLR0911 - a kind each
     evidence: Evidence, asked: RowsAsked, bound: Condition
 ) -> str | None:
     poll = evidence.polls[evidence.poll_of[asked.place] - 1]
-    this = _start_of(evidence, poll)
+    this = start_of(evidence, poll)
     if this is None or this.low != bound.value:
         return None
     before = evidence.polls[poll.number - 2] if poll.number > 1 else None
     if before is not None and not ended_well(before) and _saves(evidence, before):
         return "C24" if _saves(evidence, before, unread=True) else None
+    if future_row(evidence, this) is not None:
+        return "C36"
     if this.low > this.now:
         return _ahead_of_now(evidence, this)
-    others = [start for other in evidence.polls if (start := _start_of(evidence, other)) != this]
+    others = [start for other in evidence.polls if (start := start_of(evidence, other)) != this]
     starts = [start for start in others if start is not None]
     if this.start is None or this.end is None:
         return "C08" if any(s.now - s.low == this.now - this.low for s in starts) else None
@@ -195,18 +219,23 @@ def _span(start: Start, name: str) -> int | None:
     return None if moment is None else moment - start.low
 
 
-def _start_of(evidence: Evidence, poll: PollView) -> Start | None:
+def start_of(evidence: Evidence, poll: PollView) -> Start | None:
     """Return how a poll started, or None where its first request has no lower bound on stamps."""
     asked = rows_asked(evidence, poll)
     bound = lower_bound(asked[0].query, RECORDED_AT) if asked else None
     if bound is None:
         return None
-    before = [p for p in evidence.polls[: poll.number - 1] if ended_well(p)]
-    ended = before[-1].ended if before else None
+    last = last_good(evidence, poll)
+    ended = None if last is None else last.ended
     return Start(
         low=round(bound.value),
         now=asked[0].exchange.at,
-        start=before[-1].started_at if before else None,
+        start=None if last is None else last.started_at,
         end=None if ended is None else ended.at,
         newest=newest_served(evidence, asked[0].place),
     )
+
+
+def last_good(evidence: Evidence, poll: PollView) -> PollView | None:
+    """Return the last poll before `poll` that ended well, if any did."""
+    return next((p for p in reversed(evidence.polls[: poll.number - 1]) if ended_well(p)), None)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fakeserver.clock import SECOND_MS
+from fakeserver.clock import MINUTE_MS, SECOND_MS
 from fakeserver.history import Exchange, Killed, PollEnded, Saved
 from fakeserver.query import ID, RECORDED_AT
 from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.verifier.diagnosis.late import left_behind
 from fakeserver.verifier.diagnosis.traces import (
     LOWER,
+    counts_rows,
     ended_well,
+    ends_its_poll,
     is_clamped,
     is_full,
     is_newest_first,
     is_page_of_ties,
+    last_covering,
     lower_bound,
+    next_asked,
+    next_page,
     rows_asked,
+    saved_unread,
+    skipped_page,
 )
 from fakeserver.verifier.evidence import Evidence, RowsAsked
 from fakeserver.verifier.failures import is_failure
@@ -33,24 +40,14 @@ def diagnose(evidence: Evidence, finding: Finding) -> str | None:
     return None if event is None or decide is None else decide(evidence, event)
 
 
-def _last_covering(evidence: Evidence, event: LoggedEvent) -> RowsAsked | None:
-    """Return the last request that asked for `event` when it could be read, answered or not."""
-    covering = [
-        asked
-        for asked in rows_asked(evidence)
-        if asked.exchange.at >= event.visible_at and asked.query and asked.query.matches(event)
-    ]
-    return covering[-1] if covering else None
-
-
 # Cut by the limit
 
 
 def _cut(evidence: Evidence, event: LoggedEvent) -> str | None:  # noqa: PLR0911 - a kind each
-    asked = _last_covering(evidence, event)
+    asked = last_covering(evidence, event)
     if asked is None or asked.query is None:
         return None
-    if _skips_a_failed_page(evidence, event, asked):
+    if skipped_page(evidence, event, asked) is not None:
         return "C26"
     if asked.query.offset and not asked.exchange.event_ids:
         return "C04" if asked.query.is_shuffled else "C12"
@@ -60,51 +57,25 @@ def _cut(evidence: Evidence, event: LoggedEvent) -> str | None:  # noqa: PLR0911
         return _clamped(evidence, asked)
     if _steps_over_a_tie(evidence, event, asked):
         return "C01"
-    if _head_saved_too_soon(evidence, event, asked):
+    if head_saved_too_soon(evidence, event, asked):
         return "C22"
     if _order_flips(evidence, event, asked) or _stops_at_a_known_row(evidence, asked):
         return "C21"
+    if (found := _by_the_next_page(evidence, event, asked)) is not None:
+        return found
     return "C20" if _reads_so_many_pages_only(evidence, asked) else None
-
-
-def _skips_a_failed_page(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> bool:
-    """Whether the last page before this one that began earlier failed: it was left out."""
-    poll = evidence.polls[evidence.poll_of[asked.place] - 1]
-    before = [
-        page
-        for page in rows_asked(evidence, poll)
-        if page.place < asked.place
-        and page.query is not None
-        and page.query.matches(event)
-        and page.query.offset < (0 if asked.query is None else asked.query.offset)
-    ]
-    return bool(before) and is_failure(before[-1].exchange)
-
-
-def _next(evidence: Evidence, asked: RowsAsked) -> RowsAsked | None:
-    return next((later for later in rows_asked(evidence) if later.place > asked.place), None)
-
-
-def _ends_its_poll(evidence: Evidence, asked: RowsAsked) -> bool:
-    """Whether the client asked for nothing more in that poll, and ended it as one that is done."""
-    poll = evidence.polls[evidence.poll_of[asked.place] - 1]
-    return ended_well(poll) and rows_asked(evidence, poll)[-1].place == asked.place
 
 
 def _clamped(evidence: Evidence, asked: RowsAsked) -> str | None:
     """A client that asks for the number of rows counts its pages with the limit it asked for."""
-    if not _ends_its_poll(evidence, asked):
+    if not ends_its_poll(evidence, asked):
         return None
-    return "C18" if _counts_rows(evidence) else "C15"
-
-
-def _counts_rows(evidence: Evidence) -> bool:
-    return any(a.query is not None and a.query.endpoint == "count" for a in evidence.asked)
+    return "C18" if counts_rows(evidence) else "C15"
 
 
 def _steps_over_a_tie(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> bool:
     """Whether the page ended within a group of equal stamps, and the next one began behind it."""
-    after = _next(evidence, asked)
+    after = next_asked(evidence, asked)
     rows = asked.exchange.event_ids
     last = evidence.log.find(rows[-1]) if rows else None
     bound = None if after is None else lower_bound(after.query, RECORDED_AT)
@@ -115,10 +86,10 @@ def _steps_over_a_tie(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) 
     return beyond and last.recorded_at == event.recorded_at and is_full(asked)
 
 
-def _head_saved_too_soon(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> bool:
+def head_saved_too_soon(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> bool:
     """Whether a newest-first walk saved, was ended, and the next one began behind the event."""
     assert asked.query is not None  # noqa: S101 - the caller looked
-    after = _next(evidence, asked)
+    after = next_asked(evidence, asked)
     if not is_newest_first(asked.query) or after is None or not _is_below(event, after):
         return False
     saved = False
@@ -141,12 +112,32 @@ def _is_below(event: LoggedEvent, asked: RowsAsked) -> bool:
 
 def _order_flips(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> bool:
     """Whether a walk went on upwards from a page that came newest first."""
-    after = _next(evidence, asked)
+    after = next_asked(evidence, asked)
     if asked.query is None or after is None or after.query is None:
         return False
     same_poll = evidence.poll_of[asked.place] == evidence.poll_of[after.place]
     flips = is_newest_first(asked.query) and not is_newest_first(after.query)
     return same_poll and flips and _is_below(event, after)
+
+
+def _by_the_next_page(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> str | None:
+    """Name what the next page of a walk began at, where it left out what had not been read."""
+    found = next_page(evidence, event, asked)
+    rows = [row for i in asked.exchange.event_ids if (row := evidence.log.find(i)) is not None]
+    if found is None or not rows or asked.query is None or not asked.query.order:
+        return None
+    bound, first, last = round(found[1].value), rows[0].recorded_at, rows[-1].recorded_at
+    if first is None or last is None or event.recorded_at is None:
+        return None
+    if is_newest_first(asked.query):
+        walk = rows_asked(evidence, evidence.polls[evidence.poll_of[asked.place] - 1])
+        alike = all(page.query is not None and is_newest_first(page.query) for page in walk)
+        return "C21" if alike and last == bound != first else None
+    if asked.query.order[0].field == ID and event.recorded_at < bound == last:
+        return "C23"
+    unit = next((unit for unit in (MINUTE_MS, SECOND_MS) if not bound % unit), None)
+    is_rounded = unit is not None and last % unit and 0 < bound - last < unit
+    return "C31" if is_rounded and last <= event.recorded_at < bound else None
 
 
 def _stops_at_a_known_row(evidence: Evidence, asked: RowsAsked) -> bool:
@@ -156,12 +147,12 @@ def _stops_at_a_known_row(evidence: Evidence, asked: RowsAsked) -> bool:
     """
     if asked.query is None or not is_newest_first(asked.query):
         return False
-    if not is_full(asked) or not _ends_its_poll(evidence, asked) or not _knows(evidence, asked):
+    if not is_full(asked) or not ends_its_poll(evidence, asked) or not _knows(evidence, asked):
         return False
     passed = [
         _knows(evidence, other)
         for other in rows_asked(evidence)
-        if is_full(other) and not _ends_its_poll(evidence, other)
+        if is_full(other) and not ends_its_poll(evidence, other)
     ]
     return bool(passed) and not any(passed)
 
@@ -179,13 +170,13 @@ def _reads_so_many_pages_only(evidence: Evidence, asked: RowsAsked) -> bool:
     Not said of one that reads newest first and meets rows it knows: it may stop at those. Nor of
     one that asks for the number of rows: it reckons with that.
     """
-    if asked.query is None or not is_full(asked) or not _ends_its_poll(evidence, asked):
+    if asked.query is None or not is_full(asked) or not ends_its_poll(evidence, asked):
         return False
     if is_newest_first(asked.query) and _knows(evidence, asked):
         return False
-    if _counts_rows(evidence):
+    if counts_rows(evidence):
         return False
-    counts = [len(rows_asked(evidence, poll)) for poll in evidence.polls if ended_well(poll)]
+    counts = [len(rows_asked(evidence, poll)) for poll in evidence.polls]
     poll = evidence.polls[evidence.poll_of[asked.place] - 1]
     return max(counts) == len(rows_asked(evidence, poll))
 
@@ -196,9 +187,11 @@ def _reads_so_many_pages_only(evidence: Evidence, asked: RowsAsked) -> bool:
 def _served(evidence: Evidence, event: LoggedEvent) -> str | None:
     """Name what the client took the event for, where nothing else fits what it dropped."""
     served = [asked for asked in rows_asked(evidence) if event.id in asked.ids]
-    last = _last_covering(evidence, event)
+    last = last_covering(evidence, event)
     if last is not None and event.id not in last.ids:
         return "C21" if _order_flips(evidence, event, last) else None
+    if served and saved_unread(evidence, evidence.polls[evidence.poll_of[served[-1].place] - 1]):
+        return "C24"
     delivers_others = any(evidence.log.find(i) is None for i in evidence.first_delivery)
     if delivers_others or not evidence.first_delivery or _ends_badly_after(evidence, served[-1]):
         return None
@@ -245,7 +238,7 @@ def _is_lower_as_text(event: LoggedEvent, known: set[EventId]) -> bool:
 
 
 def _failed(evidence: Evidence, event: LoggedEvent) -> str | None:
-    asked = _last_covering(evidence, event)
+    asked = last_covering(evidence, event)
     if asked is None:
         return None
     if not is_failure(asked.exchange):
@@ -253,7 +246,9 @@ def _failed(evidence: Evidence, event: LoggedEvent) -> str | None:
     poll = evidence.polls[evidence.poll_of[asked.place] - 1]
     if ended_well(poll):
         return "C29" if asked.exchange.fault == "token-expired" else "C26"
-    return "C22" if _head_saved_too_soon(evidence, event, asked) else None
+    if saved_unread(evidence, poll):
+        return "C24"
+    return "C22" if head_saved_too_soon(evidence, event, asked) else None
 
 
 def _saved_first(evidence: Evidence, event: LoggedEvent) -> str:  # noqa: ARG001 - one of a table

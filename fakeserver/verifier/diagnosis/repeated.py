@@ -5,7 +5,14 @@ from __future__ import annotations
 from fakeserver.history import Exchange, Killed, PollEnded, Restarted, Saved
 from fakeserver.query import RECORDED_AT
 from fakeserver.scenario import EventId
-from fakeserver.verifier.diagnosis.traces import lower_bound, rows_asked, starts_at
+from fakeserver.verifier.diagnosis.traces import (
+    holds_id,
+    is_bound_dropped,
+    last_saved,
+    lower_bound,
+    rows_asked,
+    starts_at,
+)
 from fakeserver.verifier.evidence import Evidence, RowsAsked
 from fakeserver.verifier.failures import is_failure
 from fakeserver.verifier.proofs import server_of, shifted_by
@@ -23,8 +30,7 @@ def diagnose(evidence: Evidence, finding: Finding) -> str | None:  # noqa: PLR09
         return "C39"
     stop = _stop_between(evidence, first, again)
     if stop is not None:
-        saved = any(isinstance(step, Saved) for step in evidence.history[first:stop])
-        return "C25" if not saved or _knew(evidence, event.id, first, stop) else None
+        return "C25" if _is_not_saved(evidence, event.id, first, stop) else None
     origin = server_of(evidence, event.id, first)
     if origin == source.place:  # both pages were read before anything was delivered
         origin = server_of(evidence, event.id, source.place)
@@ -33,6 +39,8 @@ def diagnose(evidence: Evidence, finding: Finding) -> str | None:  # noqa: PLR09
     failed = _failed_between(evidence, origin, source.place)
     if failed:  # the walk was begun again
         return "C29" if all(step.fault == "token-expired" for step in failed) else "C27"
+    if is_bound_dropped(evidence, event, source):
+        return "C30"
     if source.query.offset:
         shift = shifted_by(evidence, source.query, origin, source.place)
         return "C12" if shift is not None else "C04" if source.query.is_shuffled else None
@@ -57,6 +65,15 @@ def _stop_between(evidence: Evidence, first: int, again: int) -> int | None:
         if isinstance(step, PollEnded) and step.ending == "raised":
             return place
     return None
+
+
+def _is_not_saved(evidence: Evidence, event_id: EventId, first: int, stop: int) -> bool:
+    """Whether nothing was saved since the first delivery, or less than the client knew itself."""
+    if not any(isinstance(step, Saved) for step in evidence.history[first:stop]):
+        return True
+    last = last_saved(evidence, stop)
+    is_held = last is not None and holds_id(last.checkpoint, event_id)
+    return not is_held and _knew(evidence, event_id, first, stop)
 
 
 def _knew(evidence: Evidence, event_id: EventId, first: int, stop: int) -> bool:
@@ -101,16 +118,21 @@ def _low_of(evidence: Evidence, number: int) -> float | None:
 
 def _short_memory(evidence: Evidence, event_id: EventId, number: int) -> str:
     """Whether other rows that are read again in that poll are dropped, or all come twice."""
+    return "C38" if known_by_others(evidence, event_id, number) else "C02"
+
+
+def known_by_others(evidence: Evidence, event_id: EventId, number: int) -> list[EventId]:
+    """Return which other rows a poll read again, and did not deliver again."""
     asked = rows_asked(evidence, evidence.polls[number - 1])
-    known = {
+    known = dict.fromkeys(
         i
         for page in asked
-        for i in page.ids
+        for i in page.exchange.event_ids
         if i != event_id and evidence.first_delivery.get(i, page.place) < page.place
-    }
+    )
     repeated = {
         evidence.delivered(place).event_id
         for place in evidence.deliveries
         if evidence.poll_of[place] == number
     }
-    return "C38" if known - repeated else "C02"
+    return [i for i in known if i not in repeated]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fakeserver.clock import Instant
+from fakeserver.history import Exchange, PollEnded, Saved
 from fakeserver.query import RECORDED_AT, Condition, Query
-from fakeserver.scenario import LoggedEvent
+from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.verifier.evidence import Evidence, PollView, RowsAsked
+from fakeserver.verifier.failures import is_failure
 
 LOWER = (">", ">=")
 
@@ -19,6 +23,46 @@ def rows_asked(evidence: Evidence, poll: PollView | None = None) -> list[RowsAsk
         and asked.query.endpoint == "list"
         and (poll is None or evidence.poll_of[asked.place] == poll.number)
     ]
+
+
+def last_covering(evidence: Evidence, event: LoggedEvent) -> RowsAsked | None:
+    """Return the last request that asked for `event` when it could be read, answered or not."""
+    covering = [
+        asked
+        for asked in rows_asked(evidence)
+        if asked.exchange.at >= event.visible_at and asked.query and asked.query.matches(event)
+    ]
+    return covering[-1] if covering else None
+
+
+def next_asked(evidence: Evidence, asked: RowsAsked) -> RowsAsked | None:
+    """Return the request for rows after `asked`, in whatever poll."""
+    return next((later for later in rows_asked(evidence) if later.place > asked.place), None)
+
+
+def ends_its_poll(evidence: Evidence, asked: RowsAsked) -> bool:
+    """Whether the client asked for nothing more in that poll, and ended it as one that is done."""
+    poll = evidence.polls[evidence.poll_of[asked.place] - 1]
+    return ended_well(poll) and rows_asked(evidence, poll)[-1].place == asked.place
+
+
+def counts_rows(evidence: Evidence) -> bool:
+    """Whether the client asks for the number of rows somewhere."""
+    return any(a.query is not None and a.query.endpoint == "count" for a in evidence.asked)
+
+
+def skipped_page(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> RowsAsked | None:
+    """Return the last page before this one that began earlier, if it failed: it was left out."""
+    poll = evidence.polls[evidence.poll_of[asked.place] - 1]
+    before = [
+        page
+        for page in rows_asked(evidence, poll)
+        if page.place < asked.place
+        and page.query is not None
+        and page.query.matches(event)
+        and page.query.offset < (0 if asked.query is None else asked.query.offset)
+    ]
+    return before[-1] if before and is_failure(before[-1].exchange) else None
 
 
 def lower_bound(query: Query | None, field: str) -> Condition | None:
@@ -76,3 +120,62 @@ def newest_served(evidence: Evidence, before: int) -> Instant | None:
     ]
     stamps = [row.recorded_at for row in rows if row is not None and row.recorded_at is not None]
     return max(stamps, default=None)
+
+
+def holds_id(checkpoint: Any, event_id: EventId) -> bool:
+    """Whether an id is a key or a value somewhere in a checkpoint."""
+    if isinstance(checkpoint, dict):
+        return any(holds_id(part, event_id) for pair in checkpoint.items() for part in pair)
+    if isinstance(checkpoint, list):
+        return any(holds_id(part, event_id) for part in checkpoint)
+    return str(checkpoint) == str(event_id)
+
+
+def last_saved(evidence: Evidence, before: int) -> Saved | None:
+    """Return the last save before the step at `before`."""
+    steps = reversed(evidence.history[:before])
+    return next((step for step in steps if isinstance(step, Saved)), None)
+
+
+def saved_unread(evidence: Evidence, poll: PollView) -> bool:
+    """Whether a poll saved before it had asked for anything, and was then cut short."""
+    if ended_well(poll):
+        return False
+    for step in evidence.steps_of(poll):
+        if isinstance(step, Saved):
+            return True
+        if isinstance(step, (Exchange, PollEnded)):
+            return False
+    return False
+
+
+def is_filter_dropped(evidence: Evidence, asked: RowsAsked, field: str) -> bool:
+    """Whether another request of the same poll came without the condition on `field`."""
+    poll = evidence.polls[evidence.poll_of[asked.place] - 1]
+    return any(
+        page.query is not None and all(c.field != field for c in page.query.conditions)
+        for page in rows_asked(evidence, poll)
+    )
+
+
+def is_bound_dropped(evidence: Evidence, event: LoggedEvent, source: RowsAsked) -> bool:
+    """Whether the first request of a poll kept `event` out by its stamp, and this one had no bound.
+
+    `source` is the request that brought it.
+    """
+    walk = rows_asked(evidence, evidence.polls[evidence.poll_of[source.place] - 1])
+    bound = lower_bound(walk[0].query, RECORDED_AT)
+    if bound is None or bound.holds(event) or source.query is None:
+        return False
+    return all(c.field != RECORDED_AT for c in source.query.conditions)
+
+
+def next_page(
+    evidence: Evidence, event: LoggedEvent, asked: RowsAsked
+) -> tuple[RowsAsked, Condition] | None:
+    """Return the next request of the same poll, and its bound on stamps that left `event` out."""
+    after = next_asked(evidence, asked)
+    if after is None or evidence.poll_of[after.place] != evidence.poll_of[asked.place]:
+        return None
+    bound = lower_bound(after.query, RECORDED_AT)
+    return None if bound is None or bound.holds(event) else (after, bound)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from fakeserver.clock import duration_text
+from fakeserver.clock import MINUTE_MS, duration_text
 from fakeserver.history import PollEnded
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.fault_classes import FAULT_CLASSES
 from fakeserver.verifier.hazards import exercised
 from fakeserver.verifier.report.margins import labelled_margins
+from fakeserver.verifier.report.saved import saved_before
 from fakeserver.verifier.report.words import error_text, plain
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 EVENTS_NAMED_MAX = 3
 """A headline names the events that it is about where they are so few."""
+
+PAUSE_MS_MIN = 10 * MINUTE_MS
+"""A pause before the last poll that readers ask about."""
 
 
 class Section(NamedTuple):
@@ -60,9 +64,10 @@ def sections(verdict: Verdict) -> Iterator[Section]:
     """Yield the paragraphs: why, what helps, what was in the world, how to see it again."""
     if verdict.findings and verdict.scenario is not None:
         evidence = Evidence(verdict.scenario, verdict.history, verdict.promise)
-        yield from _explanation(verdict)
+        yield from _explanation(evidence, verdict)
         yield from _said("Switches", _switches(verdict.scenario))
         yield from _others(evidence, verdict)
+        yield from _said("Calm", _calm(evidence))
         yield Section("Hazards", f"in this world: {', '.join(exercised(evidence)) or 'none'}.")
     else:
         yield Section("Hazards", _hazards(verdict))
@@ -121,12 +126,28 @@ def _message(finding: Finding) -> str:
     return error_text(finding.message) if finding.rule == "CRASHED" else finding.message
 
 
-def _explanation(verdict: Verdict) -> Iterator[Section]:
+def _calm(evidence: Evidence) -> str | None:
+    """Say why the last poll comes so late: the pause is the judge's."""
+    polls = evidence.polls
+    if len(polls) < 2 or not evidence.in_calm(polls[-1].number) or not evidence.is_complete:
+        return None
+    first, last = evidence.scenario.calm_from + 1, polls[-1].number
+    pause_ms = polls[-1].started_at - polls[-2].started_at
+    if first == last or pause_ms < PAUSE_MS_MIN:
+        return None
+    return (
+        f"From poll {first} on no fault is on; the judge lets {duration_text(pause_ms)} pass "
+        "before the last poll, for clients that hold events back."
+    )
+
+
+def _explanation(evidence: Evidence, verdict: Verdict) -> Iterator[Section]:
     finding = verdict.findings[0]
     if finding.cause and finding.rule == "LOST":  # elsewhere it stands in the headline
         yield Section("Cause", finding.cause)
     yield from _said("Class", _class(finding))
     yield from _said("Why", " ".join(finding.why))
+    yield from _said("Saved", saved_before(evidence, finding))
     yield from _said("Allowed", finding.allowed)
     again = " The replay shows it again." if finding.rule == "CRASHED" and verdict.replay else ""
     yield from _said("Would", finding.would and f"{finding.would}{again}")

@@ -118,8 +118,9 @@ def _shown_at(event: LoggedEvent) -> Instant:
 def _entries_of_event(evidence: Evidence, event: LoggedEvent) -> Iterator[Entry]:
     name = evidence.name(event.id)
     if event.recorded_at is None or event.recorded_at > event.visible_at:
-        stamp = "no stamp" if event.recorded_at is None else clock_text(event.recorded_at)
-        yield _entry(event.visible_at, "", f"{name} visible, stamped {stamp}")
+        null = event.recorded_at is None
+        stamp = "without a stamp" if null else f"stamped {clock_text(event.recorded_at or 0)}"
+        yield _entry(event.visible_at, "", f"{name} visible, {stamp}")
     elif event.late_by_ms:
         hidden = duration_text(event.late_by_ms)
         yield _entry(event.recorded_at, "", f"{_recorded(name, event)}, hidden for {hidden}")
@@ -162,7 +163,8 @@ def _folded(quiet: list[tuple[PollView, list[Entry]]]) -> Iterator[Entry]:
 def _entries_of(evidence: Evidence, poll: PollView) -> Iterator[Entry]:
     """One entry a request, with what the client did before the next one."""
     done = _requests_of(evidence, poll)
-    by = "" if poll.instance == 1 else f"instance {poll.instance}: "
+    several = any(other.instance > 1 for other in evidence.polls)
+    by = f"instance {poll.instance}: " if several else ""
     if not done:
         yield _entry(poll.started_at, f"poll {poll.number}", f"{by}sent no request")
         return
