@@ -17,6 +17,7 @@ from fakeserver.profile_file import find_profile
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.changes import Change
 from fakeserver.verifier.clients import Client, keeps_state
+from fakeserver.verifier.clues.elsewhere import WORLDS_MAX, needs_more_rows, with_pattern
 from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.doorkeeper import Doorkeeper, doorkeeper
 from fakeserver.verifier.evidence import Evidence
@@ -277,6 +278,7 @@ class _Search:
         try:
             shrink(found.scenario, still_broken)
             best = self._with_what_helps(best)
+            best = self._with_a_pattern(best, example)
         except KeyboardInterrupt:  # it is broken, small or not
             cut_short = ("interrupted before the world was as small as it can be",)
         return msgspec.structs.replace(
@@ -302,6 +304,16 @@ class _Search:
             return self._judge(broken.scenario, change)
 
         return with_tried(broken, judge_with)
+
+    def _with_a_pattern(self, broken: Verdict, example: int) -> Verdict:
+        """Return the verdict with what larger worlds show of rows that are dropped, if need be."""
+        if self._keeper.overran is not None or not needs_more_rows(broken):
+            return broken
+        numbers = range(example + 1, example + 1 + WORLDS_MAX)
+        try:
+            return with_pattern(broken, ((n, self._judge(self._draw(n))) for n in numbers))
+        except Exception:  # a slip of ours must not speak against a client, nor for it
+            return broken
 
     def _summary(self, done: int, doubt: str | None = None) -> Verdict:
         doubts = [doubt] if doubt else list(self._doubts(done))

@@ -11,7 +11,7 @@ from fakeserver.history import OVERRAN, PollEnded, Slept
 from fakeserver.query import ID, RECORDED_AT, Query
 from fakeserver.scenario import EventId
 from fakeserver.verifier.clues.clue import Clue, stamp_name
-from fakeserver.verifier.diagnosis.others import is_of_a_null
+from fakeserver.verifier.diagnosis.others import is_largest_as_text, is_of_a_null
 from fakeserver.verifier.diagnosis.traces import (
     LOWER,
     is_full,
@@ -113,16 +113,16 @@ def _conditions(query: Query | None) -> tuple[Any, ...]:
 
 def _as_text(walk: list[RowsAsked], bound: Any) -> Clue | None:
     """The id from which it asks is the largest that it read only if ids are compared as text."""
-    ids = [i for page in walk for i in page.exchange.event_ids if isinstance(i, int)]
-    if bound not in ids or max(ids) == bound or max(ids, key=str) != bound:
+    if not is_largest_as_text(walk, bound):
         return None
+    largest = max(i for page in walk for i in page.exchange.event_ids if isinstance(i, int))
     return Clue(
         why=(
-            f"Of the ids that it read {max(ids)} is the largest as a number, and {bound}, from "
+            f"Of the ids that it read {largest} is the largest as a number, and {bound}, from "
             "which it asked again and again, the largest as text.",
         ),
         would=f"Take the largest id as a number, not as text, and go on from there: here from "
-        f"{max(ids)}.",
+        f"{largest}.",
     )
 
 

@@ -30,11 +30,12 @@ def _clues(evidence: Evidence, event: LoggedEvent, first: int, again: int) -> It
         yield _one_answer(evidence, event, again)
         yield _begun_again(evidence, event, first, again)
         return
-    yield _null(evidence, event)
-    yield _bound_dropped(evidence, event, again)
-    yield _not_read_back(evidence, event, first, again)
-    if not any(isinstance(step, (Killed, Restarted)) for step in evidence.history[first:again]):
-        yield _others_known(evidence, event, first, again)
+    yield (
+        _null(evidence, event)
+        or _bound_dropped(evidence, event, again)
+        or _not_read_back(evidence, event, first, again)
+        or _others_known(evidence, event, first, again)
+    )
 
 
 def _served_at(evidence: Evidence, event: LoggedEvent) -> list[int]:
@@ -132,6 +133,8 @@ def _others_known(evidence: Evidence, event: LoggedEvent, first: int, again: int
     """Other rows that were read again were dropped: it has a memory, and that is too short."""
     polls = evidence.poll_of[first], evidence.poll_of[again]
     if evidence.polls[polls[0] - 1].instance != evidence.polls[polls[1] - 1].instance:
+        return None
+    if any(isinstance(step, (Killed, Restarted)) for step in evidence.history[first:again]):
         return None
     others = known_by_others(evidence, event.id, polls[1])
     if not others:

@@ -42,7 +42,7 @@ def clue(evidence: Evidence, event: LoggedEvent) -> Clue | None:
     cut_short = _cut_short(evidence, event)
     if cut_short is not None:
         return cut_short
-    pages = [page for asked in rows_asked(evidence) if (page := _page(evidence, asked)) is not None]
+    pages = _pages(evidence)
     found = [
         _first_rows(evidence, event, pages),
         *(look(evidence, event, pages) for look in (_by_text, _by_order, _by_stamp, _by_content)),
@@ -51,6 +51,21 @@ def clue(evidence: Evidence, event: LoggedEvent) -> Clue | None:
     if len(told) > 1:  # several explain it: what to do is the same
         return Clue(why=tuple(said for clue in told for said in clue.why), would=BY_ID)
     return joined(told)
+
+
+def pattern(evidence: Evidence) -> Clue | None:
+    """Say that only first rows are dropped, where other rows show that these are not."""
+    pages = _pages(evidence)
+    for event in _lost(evidence, pages):
+        found = _first_rows(evidence, event, pages, least=1)
+        if found is not None and any(page.passed for page in pages):
+            return found
+    return None
+
+
+def _pages(evidence: Evidence) -> list[_Page]:
+    found = (_page(evidence, asked) for asked in rows_asked(evidence))
+    return [page for page in found if page is not None]
 
 
 def _cut_short(evidence: Evidence, event: LoggedEvent) -> Clue | None:
@@ -98,20 +113,25 @@ def _page(evidence: Evidence, asked: RowsAsked) -> _Page | None:
     )
 
 
-def _first_rows(evidence: Evidence, event: LoggedEvent, pages: list[_Page]) -> Clue | None:
-    """Only first rows are dropped, each of them: of all pages, or of all but a poll's first."""
+def _first_rows(
+    evidence: Evidence, event: LoggedEvent, pages: list[_Page], *, least: int = 2
+) -> Clue | None:
+    """Only first rows are dropped, each of them: of all pages, or of all but a poll's first.
+
+    Not said of fewer than `least`: once may be chance.
+    """
     if any(page.dropped - {0} for page in pages):
         return None
     for which, some in (("", pages), (" after the first of its poll", _later(pages))):
         first = [page for page in some if 0 in page.passed | page.dropped]
         dropped = [page for page in first if 0 in page.dropped]
-        if len(dropped) < 2 or len(dropped) != len(first):
+        if len(dropped) < least or len(dropped) != len(first):
             continue
         if not any(page.ids[0] == event.id for page in dropped):
             continue
         others = sum(len(page.passed - {0}) for page in pages)
         others += 0 if not which else sum(0 in page.passed for page in pages)
-        times = f"{len(dropped)} of {len(first)} times"
+        times = f"{len(dropped)} of {len(first)} time{'s' if len(first) > 1 else ''}"
         name = evidence.name(event.id)
         if not others:
             return Clue(

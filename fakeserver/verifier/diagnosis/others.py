@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from fakeserver.history import OVERRAN, Exchange, PollEnded
+from fakeserver.query import ID
 from fakeserver.verifier.diagnosis.traces import is_full, is_page_of_ties, rows_asked
-from fakeserver.verifier.evidence import Evidence
+from fakeserver.verifier.evidence import Evidence, RowsAsked
 from fakeserver.verifier.failures import is_failure
 from fakeserver.verifier.proofs import is_of_nothing, server_of
 from fakeserver.verifier.verdict import Finding
@@ -35,9 +36,21 @@ def stuck(evidence: Evidence, finding: Finding) -> str | None:
     if not any(page.exchange.target == asked[-1].exchange.target for page in asked[:-1]):
         return None
     if asked[-1].exchange.event_ids:
-        return "C19"
+        return "C34" if _stands_as_text(asked) else "C19"
     pages = [page for page in asked if page.exchange.event_ids]
     return "C17" if pages and is_full(pages[-1]) else None
+
+
+def _stands_as_text(asked: list[RowsAsked]) -> bool:
+    query = asked[-1].query
+    conditions = () if query is None else query.conditions
+    return any(c.field == ID and is_largest_as_text(asked, c.value) for c in conditions)
+
+
+def is_largest_as_text(asked: list[RowsAsked], bound: Any) -> bool:
+    """Whether an id is the largest of all that were read if they are compared as text alone."""
+    ids = [i for page in asked for i in page.exchange.event_ids if isinstance(i, int)]
+    return bound in ids and max(ids) != bound == max(ids, key=str)
 
 
 def crashed(evidence: Evidence, finding: Finding) -> str | None:

@@ -135,8 +135,9 @@ def _calm(evidence: Evidence) -> str | None:
     pause_ms = polls[-1].started_at - polls[-2].started_at
     if first == last or pause_ms < PAUSE_MS_MIN:
         return None
+    about_ms = round(pause_ms / MINUTE_MS) * MINUTE_MS  # a minute more or less tells nothing
     return (
-        f"From poll {first} on no fault is on; the judge lets {duration_text(pause_ms)} pass "
+        f"From poll {first} on no fault is on; the judge lets {duration_text(about_ms)} pass "
         "before the last poll, for clients that hold events back."
     )
 
