@@ -137,7 +137,7 @@ def _zone(evidence: Evidence, low: Instant) -> Clue | None:
         return None
     if as_datetime(low).astimezone(zone(name)).fold:
         return Clue(
-            why=(f"In {name} that hour comes twice, and the server took the later one.",),
+            why=(f"In {name} that hour comes twice, and this is the later one.",),
             would="Where a local time comes twice, ask from the earlier one on: an hour more "
             "costs repeats, an hour less costs events.",
         )

@@ -143,6 +143,6 @@ def _others_known(evidence: Evidence, event: LoggedEvent, first: int, again: int
     them = "it" if len(others) == 1 else "them"
     return Clue(
         why=(f"In poll {polls[1]} it read {names} again as well, and dropped {them}.",),
-        would="Remember the ids of all rows that the next request can bring again, those of "
-        f"{names} as much as that of {evidence.name(event.id)}.",
+        would="Remember the ids of all rows that the next request can bring again, that of "
+        f"{evidence.name(event.id)} too.",
     )
