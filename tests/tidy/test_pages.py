@@ -6,7 +6,7 @@ The fenced blocks of a page are run in their order, all in one folder that start
 |---|---|
 | after ``<!-- file: NAME -->`` | is written to NAME |
 | ``console`` | lines that start with ``$ `` are run in a shell; output that is shown must come (and error output with it), ``...`` stands for anything; the exit status must be 0, or N for the last command after ``<!-- exit: N -->`` |
-| ``console`` after ``<!-- server -->`` | its one command is left running, once it has said what is shown; at the end SIGTERM must end it with status 0 |
+| ``console`` after ``<!-- server -->`` | its one command is left running, once it has said what is shown; at the end SIGTERM must end it with status 0; another, free port stands for its ``--port`` on the whole page |
 | ``python`` | is run as a program |
 | after ``<!-- first-command -->``, ``<!-- test-command -->`` | `.ci/run` runs it |
 | after ``<!-- part-of: FILE -->`` | must stand so in that file of the checkout |
@@ -20,6 +20,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -224,11 +225,39 @@ def run_snippet(snippet: Snippet, folder: Path) -> Iterator[str]:
         )
 
 
+def on_free_ports(found: list[Snippet]) -> list[Snippet]:
+    """Put a free port in place of each on which a page leaves a server running.
+
+    A reader has the port of the page for himself; what runs beside this test may have it too.
+    """
+    servers = [snippet.body for snippet in found if "server" in snippet.markers]
+    ports = dict.fromkeys(port for body in servers for port in PORT.findall(body) if port != "0")
+    for port in ports:
+        free = str(free_port())
+        found = [
+            snippet
+            if "part-of" in snippet.markers
+            else snippet._replace(body=re.sub(rf"\b{port}\b", free, snippet.body))
+            for snippet in found
+        ]
+    return found
+
+
+PORT = re.compile(r"--port (\d+)")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+    return port
+
+
 def follow(text: str, folder: Path) -> list[str]:
     """Follow a page from top to bottom; return what went wrong, each with its line."""
     complaints: list[tuple[int, list[str]]] = []
     with ExitStack() as stack:
-        for snippet in snippets(text):
+        for snippet in on_free_ports(list(snippets(text))):
             if "server" in snippet.markers:
                 said = stack.enter_context(left_running(snippet, folder))
             else:
@@ -382,6 +411,26 @@ exit 1
 def test_innocent_page(tmp_path: Path) -> None:
     assert follow(INNOCENT, tmp_path) == []
     assert (tmp_path / "seen").read_text(encoding="utf-8") == "greet/hello.py\n"
+
+
+def test_a_server_runs_on_a_port_of_its_own(tmp_path: Path) -> None:
+    taken = free_port()
+    page = f"""\
+<!-- server -->
+```console
+$ sh -c 'echo listening on {taken}; trap exit TERM; while :; do sleep 0.05; done' --port {taken}
+listening on {taken}
+```
+
+```console
+$ echo {taken} > port
+```
+"""
+    with socket.create_server(("127.0.0.1", taken)):
+        assert follow(page, tmp_path) == []
+    port = (tmp_path / "port").read_text(encoding="utf-8").strip()
+    assert port.isdecimal()
+    assert int(port) != taken
 
 
 CULPRITS = {
