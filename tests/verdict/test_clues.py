@@ -6,6 +6,7 @@ from urllib.request import Request, urlopen
 import msgspec
 import pytest
 
+from fakeserver.dialects.base import TOKEN
 from fakeserver.fault import Fault
 from fakeserver.verifier.clues.elsewhere import WORLDS_MAX, needs_more_rows, with_pattern
 from fakeserver.verifier.diagnosis.traces import holds_id
@@ -409,6 +410,9 @@ def test_a_long_checkpoint_is_cut_and_none_is_said_to_be_none():
     shown = section(verdict, "Saved")
     assert shown.endswith("…")
     assert len(shown) < CHECKPOINT_CHARS_MAX + 60
+    at_the_cut = {"seen": [], "more": (CHECKPOINT_CHARS_MAX - 40) * "w" + TOKEN + 99 * "w"}
+    shown = section(verdict_on(world([event(2, 1)]), saves(at_the_cut)), "Saved")
+    assert TOKEN[:8] not in shown, "half a token is still one"
 
     def forgets(feed):
         for row in get(feed, {"since_id": 1, "limit": 10}):

@@ -11,6 +11,7 @@ from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.verifier.diagnosis.late import first_chance
 from fakeserver.verifier.diagnosis.traces import ended_well, holds_id, last_covering, rows_asked
 from fakeserver.verifier.evidence import Evidence, RowsAsked
+from fakeserver.verifier.report.words import plain
 
 if TYPE_CHECKING:
     from fakeserver.verifier.verdict import Finding
@@ -41,6 +42,7 @@ def saved_before(evidence: Evidence, finding: Finding) -> str | None:
         held = _held(evidence, finding.event_ids[0], step.checkpoint, text)
     if not held and len(text) <= SHOWN_CHARS_MAX:
         return None
+    text = plain(text)  # before it is cut: half a token is still one
     if len(text) > CHECKPOINT_CHARS_MAX:
         text = f"{text[:CHECKPOINT_CHARS_MAX]}…"
     return f"last in poll {evidence.poll_of[saves[-1]]}{held}: {text}"
