@@ -59,6 +59,7 @@ SENTENCES = {
     "visible later": r"became visible at .*, after e\d+ had been delivered, at ",
     "empty page": r"came again and again\.",
     "standing": r"lies beyond where the request began, and yet the same request was sent again\.",
+    "cut stamp": r"cut to the (?:second|minute): so the page began with the same rows again\.",
     "by turns": r"By turns it asked for ",
     "largest as text": r"from which it asked again and again, the largest as text\.",
     "parameter": r"This API has no parameter ",
@@ -124,6 +125,7 @@ SAID = {
     "visible later": {"HoldsNothingBack"},
     "empty page": {"EndlessOnExactMultiple"},
     "standing": {"FirstRowAsKey", "NeverMovesOn"},
+    "cut stamp": set(),  # `CutsKeyToSecond`, in worlds with fractions: tests/verdict/test_clues.py
     "by turns": {"FollowsTheFirstLink"},
     "largest as text": {"LargestIdAsText"},
     "parameter": {"SendsUnknownParameter"},
@@ -146,4 +148,4 @@ def test_a_report_says_what_its_client_does_and_nothing_else(faulty: Faulty) -> 
 
 def test_each_sentence_has_a_culprit() -> None:
     assert SENTENCES.keys() == SAID.keys()
-    assert all(SAID.values())
+    assert {name for name, clients in SAID.items() if not clients} == {"cut stamp"}

@@ -250,6 +250,22 @@ def test_a_full_page_of_known_rows_is_named_and_one_with_news_is_not():
     assert "No poll asked for more than" not in why
 
 
+def test_a_number_of_pages_is_not_blamed_where_new_rows_are_counted():
+    """Its last pages hold rows that it knows: who counts new rows takes such a page for short."""
+    rows = [event(2, 1), event(3, 100), event(4, 101)]
+
+    def counts_fresh(feed):
+        known = feed.checkpoint or []
+        for row in get(feed, {"since_id": 1, "limit": 2}):
+            if row["id"] not in known:
+                feed.deliver(row)
+                known.append(row["id"])
+        feed.save(known)
+
+    why, _ = proof(world(rows), counts_fresh, "LOST")
+    assert "No poll asked for more than" not in why
+
+
 def test_so_many_pages_is_said_of_two_polls_at_least():
     rows = [event(number, number) for number in (2, 3, 4)]
 
@@ -341,6 +357,24 @@ def test_a_place_that_is_the_largest_as_text():
     assert "as text" not in why
     assert "The last row of that page, e2 (id 10), lies beyond where the request began" in why
     assert finding.fault_class == "C19"
+
+
+@pytest.mark.parametrize(("key", "is_said"), [(1.0, True), (1.2, False)])
+def test_a_place_that_was_cut_to_the_second(key, is_said):
+    rows = [event("a", 1.2), event("b", 1.4), event("c", 1.6)]
+    text = stamp(1) if key == 1 else "1970-01-01T00:00:01.200Z"
+
+    def client(feed):
+        while True:
+            for row in get(feed, oldest_first(text, 2)):
+                feed.deliver(row)
+
+    promise = Promise(delivery="at-least-once")
+    why, finding = proof(world(rows, dialect="saleschannel"), client, "STUCK", promise)
+    said = "It asked from the stamp of its last row, e2 (00:00:01.400), cut to the second"
+    assert (said in why) is is_said
+    assert ("lies beyond where the request began" in why) is not is_said
+    assert finding.would.startswith("Ask from the last row's stamp as it was") is is_said
 
 
 def test_a_token_that_later_requests_lack():

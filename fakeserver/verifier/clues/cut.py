@@ -93,7 +93,8 @@ def _raised_bottom(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> 
     order = order_words(asked.query)
     upwards = "lowest id first" if asked.query.order[0].field == ID else "oldest first"
     first, last = rows[0], rows[-1]
-    if last.recorded_at == bound.value != first.recorded_at:
+    by_pages = after.query.offset > 0  # then the place is a number, and the bound another matter
+    if last.recorded_at == bound.value != first.recorded_at and not by_pages:
         return Clue(
             why=(
                 f"The page came {order}, and the next request began at its last row, "
@@ -229,7 +230,7 @@ def _so_many_pages(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> 
         for poll in polls
         if len(poll) == most and is_full(poll[-1]) and ends_its_poll(evidence, poll[-1])
     ]
-    fresh = [poll for poll in full if not _all_known(evidence, poll[-1])]
+    fresh = [poll for poll in full if not _any_known(evidence, poll[-1])]
     if len(full) < 2 or not fresh:  # once may be chance; after rows that it knows, another reason
         return None
     pages = "1 page" if most == 1 else f"{most} pages"
@@ -244,6 +245,12 @@ def _so_many_pages(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> 
 def _all_known(evidence: Evidence, asked: RowsAsked) -> bool:
     first = evidence.first_delivery
     return bool(asked.ids) and all(first.get(i, asked.place) < asked.place for i in asked.ids)
+
+
+def _any_known(evidence: Evidence, asked: RowsAsked) -> bool:
+    """Whether a page holds a row of an earlier poll: who counts new rows takes it for short."""
+    first, number = evidence.first_delivery, evidence.poll_of[asked.place]
+    return any(i in first and evidence.poll_of[first[i]] < number for i in asked.ids)
 
 
 def _known_page(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> Clue | None:  # noqa: ARG001

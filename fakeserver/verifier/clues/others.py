@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakeserver.clock import SECOND_MS, clock_text, duration_text
+from fakeserver.clock import MINUTE_MS, SECOND_MS, clock_text, duration_text
 from fakeserver.history import OVERRAN, PollEnded, Slept
-from fakeserver.query import ID, RECORDED_AT, Query
+from fakeserver.query import ID, RECORDED_AT, Condition, Query
 from fakeserver.scenario import EventId
 from fakeserver.verifier.clues.clue import Clue, stamp_name
 from fakeserver.verifier.diagnosis.others import is_largest_as_text, is_of_a_null
@@ -96,6 +96,9 @@ def _standing(evidence: Evidence, walk: list[RowsAsked]) -> Clue | None:
         text = _as_text(walk, bound.value) if bound.field == ID else None
         if text is not None:
             return text
+        cut = _cut_short(evidence, last, bound) if bound.field == RECORDED_AT else None
+        if cut is not None:
+            return cut
         return Clue(
             why=(
                 f"The last row of that page, {evidence.name(row.id)} ({at}), lies beyond "
@@ -107,7 +110,26 @@ def _standing(evidence: Evidence, walk: list[RowsAsked]) -> Clue | None:
     return None
 
 
-def _conditions(query: Query | None) -> tuple[Any, ...]:
+def _cut_short(evidence: Evidence, last: RowsAsked, bound: Condition) -> Clue | None:
+    """The bound is the stamp of the last row without its last digits, and that of no row whole."""
+    rows = [row for i in last.exchange.event_ids if (row := evidence.log.find(i)) is not None]
+    row, stamp = rows[-1], rows[-1].recorded_at or 0
+    units = (("minute", MINUTE_MS), ("second", SECOND_MS))
+    unit = next((n for n, ms in units if stamp % ms and bound.value == stamp - stamp % ms), None)
+    if unit is None or any(other.recorded_at == bound.value for other in rows):
+        return None
+    return Clue(
+        why=(
+            f"It asked from the stamp of its last row, {evidence.name(row.id)} "
+            f"({clock_text(stamp)}), cut to the {unit}: so the page began with the same rows "
+            "again.",
+        ),
+        would="Ask from the last row's stamp as it was served, with all its digits; where a page "
+        "is full and moves nothing on even so, with a larger limit (theorem T4).",
+    )
+
+
+def _conditions(query: Query | None) -> tuple[Condition, ...]:
     return () if query is None else query.conditions
 
 

@@ -132,6 +132,7 @@ def _by_the_next_page(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) 
     if is_newest_first(asked.query):
         walk = rows_asked(evidence, evidence.polls[evidence.poll_of[asked.place] - 1])
         alike = all(page.query is not None and is_newest_first(page.query) for page in walk)
+        alike = alike and all(page.query is not None and not page.query.offset for page in walk)
         return "C21" if alike and last == bound != first else None
     if asked.query.order[0].field == ID and event.recorded_at < bound == last:
         return "C23"
