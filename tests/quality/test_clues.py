@@ -50,6 +50,7 @@ SENTENCES = {
     # A repeat
     "one answer": r"It was served once by then: both deliveries are of that one answer\.",
     "begun again": r"and the client sent again what had been answered before it\.",
+    "partly known": r"delivered before as well: it was dropped\.",
     "null key": r"has no stamp: its createdAt is null\.",
     "bound dropped": r"this one came without that bound\.",
     "not read back": r"The id of e\d+ was in what it had saved\.",
@@ -117,6 +118,7 @@ SAID = {
     "saved unread": {"SavesTheAnchorFirst", "SavesTheWindowFirst"},
     "one answer": {"RetriesTheWholeStep"},
     "begun again": {"RetriesTheWholePoll", "NewTokenNewPoll", "NewTokenNewWalk"},
+    "partly known": {"TrustsOneRowOfOverlap"},
     "null key": {"NullAsKey", "CrashesOnNullKey"},
     "bound dropped": {"DropsWindowAfterFirstPage"},
     "not read back": {"KnowsThePageBefore"},

@@ -28,7 +28,7 @@ def _clues(evidence: Evidence, event: LoggedEvent, first: int, again: int) -> It
     is_one_poll = evidence.poll_of[first] == evidence.poll_of[again]
     if is_one_poll:
         yield _one_answer(evidence, event, again)
-        yield _begun_again(evidence, event, first, again)
+        yield _begun_again(evidence, event, first, again) or _partly_known(evidence, event, again)
         return
     yield (
         _null(evidence, event)
@@ -79,6 +79,23 @@ def _begun_again(evidence: Evidence, event: LoggedEvent, first: int, again: int)
         would="After a failure send the request that failed again, and go on from there; drop, by "
         "id, what this poll has read already.",
     )
+
+
+def _partly_known(evidence: Evidence, event: LoggedEvent, again: int) -> Clue | None:
+    """Of the page that brought it again other rows were known too, and these were dropped."""
+    source = server_of(evidence, event.id, again)
+    if source is None:
+        return None
+    after = next((p for p in evidence.exchanges if p > source), len(evidence.history))
+    delivered = {evidence.delivered(p).event_id for p in evidence.deliveries if source < p < after}
+    first = evidence.first_delivery
+    ids = evidence.exchange(source).event_ids
+    others = [i for i in ids if first.get(i, source) < source and i not in delivered]
+    if not others or event.id not in delivered:
+        return None
+    names = lines_of(f"{evidence.name(i)} in row {ids.index(i) + 1}" for i in others[:3])
+    was = "it was" if len(others) == 1 else "they were"
+    return Clue(why=(f"That page held {names}, delivered before as well: {was} dropped.",))
 
 
 def _null(evidence: Evidence, event: LoggedEvent) -> Clue | None:
