@@ -92,6 +92,7 @@ def _standing(evidence: Evidence, walk: list[RowsAsked]) -> Clue | None:
         reached: Any = row.id if bound.field == ID else row.recorded_at
         if bound.field not in (ID, RECORDED_AT) or reached is None or not reached > bound.value:
             continue
+        whole = "" if bound.field == ID else ", with its stamp as it was served"
         at = f"id {row.id}" if bound.field == ID else clock_text(row.recorded_at or 0)
         text = _as_text(walk, bound.value) if bound.field == ID else None
         if text is not None:
@@ -104,8 +105,8 @@ def _standing(evidence: Evidence, walk: list[RowsAsked]) -> Clue | None:
                 f"The last row of that page, {evidence.name(row.id)} ({at}), lies beyond "
                 "where the request began, and yet the same request was sent again.",
             ),
-            would="Go on from the last row of each page; then a page that brings nothing new is "
-            "the end.",
+            would=f"Go on from the last row of each page{whole}; then a page that brings nothing "
+            "new is the end.",
         )
     return None
 

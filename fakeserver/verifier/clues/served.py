@@ -21,6 +21,9 @@ BY_ID = (
 )
 BY_OWN_ID = "drop a row only where its own id was delivered before"
 
+LOOKED_AT_MAX = 50
+"""Lost events that are compared with what was delivered: more would show nothing else."""
+
 
 class _Page(msgspec.Struct, frozen=True):
     """A page that the client was done with: its new rows by their place, and what became of them.
@@ -64,8 +67,13 @@ def pattern(evidence: Evidence) -> Clue | None:
 
 
 def _pages(evidence: Evidence) -> list[_Page]:
-    found = (_page(evidence, asked) for asked in rows_asked(evidence))
-    return [page for page in found if page is not None]
+    found, polls = [], set()
+    for asked in rows_asked(evidence):
+        number = evidence.poll_of[asked.place]
+        page = _page(evidence, asked, is_first=number not in polls)
+        polls.add(number)
+        found += [] if page is None else [page]
+    return found
 
 
 def _cut_short(evidence: Evidence, event: LoggedEvent) -> Clue | None:
@@ -84,7 +92,7 @@ def _cut_short(evidence: Evidence, event: LoggedEvent) -> Clue | None:
     )
 
 
-def _page(evidence: Evidence, asked: RowsAsked) -> _Page | None:
+def _page(evidence: Evidence, asked: RowsAsked, *, is_first: bool) -> _Page | None:
     """Return what became of the rows of a page, or None where the client was not done with it."""
     if not asked.exchange.event_ids:
         return None
@@ -98,7 +106,6 @@ def _page(evidence: Evidence, asked: RowsAsked) -> _Page | None:
             break
         if isinstance(step, Delivered):
             delivered.add(step.event_id)
-    first = rows_asked(evidence, poll_of(evidence, asked))[0]
     ids = asked.exchange.event_ids
     fresh = [
         (place, event_id)
@@ -106,7 +113,7 @@ def _page(evidence: Evidence, asked: RowsAsked) -> _Page | None:
         if evidence.first_delivery.get(event_id, asked.place) >= asked.place
     ]
     return _Page(
-        first.place == asked.place,
+        is_first,
         ids,
         frozenset(place for place, event_id in fresh if event_id in delivered),
         frozenset(place for place, event_id in fresh if event_id not in delivered),
@@ -157,10 +164,14 @@ def _later(pages: list[_Page]) -> list[_Page]:
 
 
 def _lost(evidence: Evidence, pages: list[_Page]) -> list[LoggedEvent]:
-    """Return what was served and never delivered."""
+    """Return what was served and never delivered, the first of it where that is much."""
     ids = dict.fromkeys(page.ids[place] for page in pages for place in sorted(page.dropped))
     gone = [event_id for event_id in ids if event_id not in evidence.first_delivery]
-    return [event for event_id in gone if (event := evidence.log.find(event_id)) is not None]
+    return [
+        event
+        for event_id in gone[:LOOKED_AT_MAX]
+        if (event := evidence.log.find(event_id)) is not None
+    ]
 
 
 def _known(evidence: Evidence, event: LoggedEvent) -> list[LoggedEvent]:
