@@ -15,6 +15,7 @@ SENTENCES = {
     # A page that was cut
     "page of ties": r"the same request again brings the same rows\.",
     "failed page": r"The page before it, .*, had failed: ",
+    "new order": r"e\d+ came as row \d+ and again as row \d+: equal stamps come in another order",
     "saved too soon": r"It saved before its walk had come down to the oldest row",
     "from the last row": r"began at its last row, .*, as if the rows below that had been read\.",
     "raised bottom": r"the next request asked for nothing below ",
@@ -71,6 +72,7 @@ SENTENCES = {
 SAID = {
     "page of ties": {"StopsAtPageOfTies", "SnapshotUpToTheTies"},
     "failed page": {"SkipsTheFailedPage"},
+    "new order": {"PagesOfShuffledTies"},
     "saved too soon": {
         *("SavesTheTopFirst", "SavesTheHeadFirst"),
         *("ResumesFromDestination", "ResumesFromNewest"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from fakeserver.clock import clock_text, duration_text
 from fakeserver.history import Exchange
 from fakeserver.query import ID, RECORDED_AT
-from fakeserver.scenario import LoggedEvent
+from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.verifier.clues.clue import Clue, joined, order_words, poll_of, stamped
 from fakeserver.verifier.diagnosis.lost import head_saved_too_soon
 from fakeserver.verifier.diagnosis.traces import (
@@ -69,6 +69,27 @@ def _failed_page(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> Cl
         would="Ask for a page that failed again, now or in the next poll, before you go on to the "
         "one behind it.",
     )
+
+
+def _new_order(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> Clue | None:  # noqa: ARG001
+    """Page by page, a row came in two places: equal stamps were shuffled in between."""
+    if asked.query is None or not asked.query.is_shuffled or not asked.query.offset:
+        return None
+    seen: dict[EventId, int] = {}
+    for page in rows_asked(evidence, poll_of(evidence, asked)):
+        if page.query is None or page.query.conditions != asked.query.conditions:
+            continue
+        for number, event_id in enumerate(page.exchange.event_ids, page.query.offset + 1):
+            place = seen.setdefault(event_id, number)
+            row = evidence.log.find(event_id)
+            if place != number and row is not None and len(evidence.by_stamp[row.recorded_at]) > 1:
+                name = evidence.name(event_id)
+                said = (
+                    f"{name} came as row {place} and again as row {number}: equal stamps come in "
+                    "another order with each request."
+                )
+                return Clue(why=(said,))
+    return None
 
 
 def _saved_too_soon(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> Clue | None:
@@ -296,6 +317,7 @@ def ids_not_in_time(evidence: Evidence, event: LoggedEvent, served: Exchange) ->
 
 LOOKS: tuple[Callable[[Evidence, LoggedEvent, RowsAsked], Clue | None], ...] = (
     _failed_page,
+    _new_order,
     ties,
     _saved_too_soon,
     _other_order,
