@@ -117,7 +117,7 @@ SAID = {
     "id as text": {"IdsAsText"},
     "lower id": {"TakesIdsForOrder"},
     "same content": {"DedupByContent"},
-    "saved unread": {"SavesTheAnchorFirst", "SavesTheWindowFirst"},
+    "saved unread": {"SavesTheWindowFirst"},
     "one answer": {"RetriesTheWholeStep"},
     "begun again": {"RetriesTheWholePoll", "NewTokenNewPoll", "NewTokenNewWalk"},
     "partly known": {"TrustsOneRowOfOverlap"},

@@ -23,7 +23,7 @@ HELPED = {
     "HalfLookBack": "look-back",
     "LargestSeen": "look-back",
     "SavesBeforeDelivering": "save-last",
-    "SavesTheHeadFirst": "save-last",
+    "SavesTheHeadFirst": "retry",
     "TakesAnErrorForTheEnd": "retry",
 }
 """Clients whose mistake can be made good from outside, and how."""

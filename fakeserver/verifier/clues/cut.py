@@ -92,7 +92,8 @@ def _new_order(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> Clue
     return None
 
 
-def _saved_too_soon(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> Clue | None:
+def saved_too_soon(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> Clue | None:
+    """A newest-first walk moved the start of the next one before it had read what is older."""
     if not head_saved_too_soon(evidence, event, asked):
         return None
     return Clue(
@@ -319,7 +320,7 @@ LOOKS: tuple[Callable[[Evidence, LoggedEvent, RowsAsked], Clue | None], ...] = (
     _failed_page,
     _new_order,
     ties,
-    _saved_too_soon,
+    saved_too_soon,
     _other_order,
     _raised_bottom,
     _other_key,

@@ -33,13 +33,13 @@ def _of_a_snapshot(evidence: Evidence, event: LoggedEvent, finding: Finding) -> 
 
 
 def _failed(evidence: Evidence, event: LoggedEvent) -> Clue | None:
-    """The poll whose request failed had counted it as answered before it sent it."""
+    """The poll whose request failed had counted it as answered before that."""
     asked = last_covering(evidence, event)
     if asked is None or not is_failure(asked.exchange):
         return None
     poll = poll_of(evidence, asked)
     if not saved_unread(evidence, poll):
-        return None
+        return None if asked.query is None else cut.saved_too_soon(evidence, event, asked)
     return Clue(
         why=(
             f"Poll {poll.number} had saved before it asked for anything, and ended with the "
