@@ -27,7 +27,7 @@ def recorded(recording: str, pytestconfig: pytest.Config) -> list[Recorded]:
     if dialect.name not in READING:
         pytest.skip(f"recordings of {dialect.name} can't be read: only {', '.join(READING)}")
     permissive = Readings(dialect, frozenset()).permissive
-    return read_recordings([recording], dialect, permissive)
+    return list(read_recordings([recording], dialect, permissive))
 
 
 def test_every_recorded_answer_keeps_the_document(

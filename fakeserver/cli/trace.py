@@ -46,8 +46,8 @@ def trace(files: tuple[str, ...], dialect: str, host: str | None, output: str | 
 
     FILE is what a client recorded: a HAR, a VCR cassette (YAML or JSON) or a history of ours. Under
     some settings, and for some moments at which events became visible, all answers must be
-    explained; else the two requests are shown that no moments explain. Prints how late events were.
-    Exit status: 0 explained, 1 contradicted.
+    explained; else the fewest requests are shown that nothing explains together: two, as a rule.
+    Prints how late events were. Exit status: 0 explained, 1 contradicted.
     """
     traced = traced_files(files, dialect, host)
     width = width_of(sys.stdout)

@@ -26,7 +26,7 @@ def recordings(path: Path, content: bytes, **options: Any) -> list[Recorded]:
     path.write_bytes(content)
     found = find_dialect("haravan")
     permissive = Readings(found, frozenset()).permissive
-    return read_recordings([str(path)], found, permissive, **options)
+    return list(read_recordings([str(path)], found, permissive, **options))
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -123,4 +123,4 @@ def test_what_is_cut_is_said(tmp_path: Path, entries: list[dict[str, Any]]) -> N
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't read"):
-        read_recordings([str(tmp_path / "no.har")], find_dialect("haravan"), {})
+        list(read_recordings([str(tmp_path / "no.har")], find_dialect("haravan"), {}))

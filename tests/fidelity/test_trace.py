@@ -1,5 +1,6 @@
 """Recordings of honest servers are explained, those of lying ones refused, by two requests."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,8 +14,9 @@ from fakeserver.fidelity.trace.lateness import intervals
 from fakeserver.fidelity.trace.readings import Readings
 from fakeserver.fidelity.trace.recordings import read_recordings
 from fakeserver.fidelity.trace.tracing import Traced, trace
-from tests.fidelity.lies import LIES, OF_TWO, Entries, of, vanish
-from tests.fidelity.traced import Reader, as_har, drawn_world, lateness_of
+from fakeserver.generate import draw_scenario
+from tests.fidelity.lies import LIES, OF_ONE, Entries, exceed_cap, of, vanish
+from tests.fidelity.traced import Reader, as_har, drawn_world, lateness_of, readable, rows_of
 
 FEW, MANY = range(8), range(8, 508)
 
@@ -59,30 +61,88 @@ def test_a_thousand_honest_recordings_are_explained(
     explain(tmp_path, dialect, seed)
 
 
+def lies(dialect: str, lie: str, seeds: range) -> Iterator[tuple[Entries, Entries]]:
+    """Honest recordings, each with the same one in which a lie was planted."""
+    for seed in seeds:
+        honest = Reader(drawn_world(dialect, seed), seed).read()
+        lying = LIES[lie](honest, Random(f"lie {seed}")) if len(of(honest, "")) >= 4 else None
+        if lying is not None:
+            yield honest, lying
+
+
+def changed(honest: Entries, lying: Entries) -> list[int]:
+    """The places of the answers that are not what they were."""
+    return [n for n, (a, b) in enumerate(zip(honest, lying, strict=True)) if a != b]
+
+
 def refuse(folder: Path, dialect: str, lie: str, seeds: range) -> int:
     """Plant a lie in recordings; it is never explained. Returns in how many it could be planted."""
     planted = 0
-    for seed in seeds:
-        scenario = drawn_world(dialect, seed)
-        honest = Reader(scenario, seed).read()
-        if len(of(honest, "")) < 4:
-            continue
-        lying = LIES[lie](honest, Random(f"lie {seed}"))
-        if lying is None:
-            continue
+    for honest, lying in lies(dialect, lie, seeds):
         planted += 1
-        found = traced(folder, dialect, lying)
-        assert found.contradiction is not None, (seed, scenario.settings)
-        assert found.contradiction.places
-        if lie in OF_TWO:
-            assert len(found.contradiction.places) == 2, found.contradiction
+        found = traced(folder, dialect, lying).contradiction
+        assert found is not None
+        assert len(found.places) >= 2 or lie == "an id changes", found
+        places = changed(honest, lying)
+        assert {*places} & {*found.places}
+        if lie in OF_ONE:
+            assert len(found.places) == 2, found
+            assert found.places[-1] == places[0], found
+        # Fewer requests are not enough: that each is needed is the point of naming it.
+        cut = [lying[place] for place in sorted(found.places)]
+        assert traced(folder, dialect, cut).contradiction is not None or lie in HALVED, found
     return planted
+
+
+HALVED = {"an event vanishes", "a hidden event was on page 2", "an id changes"}
+"""What these rest on, an event's other fields, other requests may have shown as well."""
 
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_lie_is_refused(tmp_path: Path, lie: str) -> None:
     assert refuse(tmp_path, "haravan", lie, range(12))
     refuse(tmp_path, "saleschannel", lie, range(6))
+
+
+@pytest.mark.parametrize("lie", sorted(OF_ONE))
+def test_an_answer_that_contradicts_itself_is_named_alone(tmp_path: Path, lie: str) -> None:
+    """Where no other request bears on it, none is named beside it."""
+    honest, lying = next(lies("haravan", lie, range(20)))
+    (place,) = changed(honest, lying)
+    found = traced(tmp_path, "haravan", [lying[place]])
+    assert found.contradiction is not None
+    assert found.contradiction.places == (0,)
+    says = "this one answer contradicts itself: "
+    assert f"{says}{tmp_path / 'recorded.har'}, entry 1 and its own parameters" in (
+        found.contradiction.says
+    )
+
+
+CAP = 5
+
+
+def test_a_cap_that_no_request_names_is_named_by_who_showed_it(tmp_path: Path) -> None:
+    """An answer has more rows than another one was cut to; that there were more, a third shows."""
+    profile = readable("haravan").narrowed(limit_max=CAP, limit_over_max="clamp")
+    planted = 0
+    for seed in range(12):
+        reader = Reader(draw_scenario(Random(seed), profile=profile, page_size=3), seed)
+        reader.read()
+        for _ in range(2):
+            first = len(reader.entries)
+            reader.walk(limit=50)
+        if len(rows_of(reader.entries[first])) < CAP:
+            continue
+        lying = exceed_cap(reader.entries, first)
+        if lying is None:
+            continue
+        planted += 1
+        found = traced(tmp_path, "haravan", lying).contradiction
+        assert found is not None
+        assert first in found.places
+        assert len(found.places) > 1
+        assert f"entry {first + 1}" in found.says
+    assert planted
 
 
 @pytest.mark.nightly

@@ -8,6 +8,7 @@ from typing import Any
 
 from fakeserver.dialects.base import Dialect
 from fakeserver.errors import UsageError
+from fakeserver.fidelity.letters import Letters
 from fakeserver.fidelity.probe.asking import Asker, Reply
 from fakeserver.fidelity.probe.decisions import Decisions
 
@@ -37,7 +38,7 @@ class HaravanProbe:
         self.decisions = Decisions(dialect)
         self.page_max = PAGE_USUAL
         self.rows: dict[int, Row] = {}
-        self.bodies: list[bytes] = []
+        self.letters = Letters()
         self.first: list[Row] = []
         self.longest: list[Row] = []
         self.longest_reply: Reply | None = None
@@ -56,7 +57,7 @@ class HaravanProbe:
         found = body.get("events")
         if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
             return None
-        self.bodies.append(reply.body)
+        self.letters.note(reply.body)
         for row in found:
             if "created_at" in row and (number := id_of(row)) is not None:
                 self.rows[number] = row

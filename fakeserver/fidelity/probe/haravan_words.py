@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from fakeserver.fidelity.probe.asking import Reply
@@ -23,7 +22,6 @@ ROWS_IN_TURN_MIN = 12
 ROWS_OF_NULL_MIN = 8
 """So many paths that are null are no gap in the data."""
 BUCKET = "80"
-_ESCAPED = re.compile(rb"\\u(?!00[0-7])[0-9a-fA-F]{4}")
 
 
 def access(probe: HaravanProbe) -> None:
@@ -199,16 +197,15 @@ def _id_order(probe: HaravanProbe, rows: list[Row]) -> None:
 
 
 def _letters(probe: HaravanProbe) -> None:
-    text = b"".join(probe.bodies)
-    escaped = text.count(b"\\/")
-    if escaped or b"/" in text:
-        value = "escaped" if escaped else "plain"
+    seen = probe.letters
+    if seen.has_slash:
+        value = "escaped" if seen.escapes_slash else "plain"
         probe.decisions.decide("slashes", value, "slashes in the answers")
     else:
         probe.decisions.leave("slashes", "no answer has a slash")
-    if not text.isascii():
+    if seen.beyond_ascii:
         probe.decisions.decide("ascii", "utf-8", "answers have letters beyond ASCII")
-    elif _ESCAPED.search(text):
+    elif seen.escapes_ascii:
         says = "letters beyond ASCII are written as \\u escapes"
         probe.decisions.decide("ascii", "escaped", says)
     else:

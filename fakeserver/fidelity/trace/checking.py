@@ -6,15 +6,15 @@ not visible yet. Where the second comes after the first, nothing explains it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from fakeserver.clock import Instant
 from fakeserver.fidelity.trace.recordings import Recorded
-from fakeserver.fidelity.trace.rows import SCOPED_ONLY, Page, Values, compare, matches
+from fakeserver.fidelity.trace.rows import Page, Values, compare, matches, meets
 from fakeserver.query import Query
 from fakeserver.scenario import EventId
 
@@ -24,11 +24,28 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 
     recorded: Recorded
     page: Page | None
-    count: int | None = None
+
+
+Kind = Literal["refused", "limit", "twice", "condition", "order"]
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with one answer, read in one way: a sentence, and what it is about.
+
+    `rows` are the events in question, `field` the one that a condition is about.
+    """
+
+    kind: Kind
+    says: str
+    rows: tuple[EventId, ...] = ()
+    field: str = ""
 
 
 class Contradiction(msgspec.Struct, frozen=True, kw_only=True):
-    """What nothing explains: a sentence, and the places of the requests that show it (from 0)."""
+    """What nothing explains: a sentence, and the places of the requests that show it (from 0).
+
+    The last of them is the one that the sentence calls "it".
+    """
 
     says: str
     places: tuple[int, ...]
@@ -46,21 +63,27 @@ class Visibility(msgspec.Struct, kw_only=True):
     not_after: Instant | None = None
 
 
-def page_problem(query: Query, page: Page, *, finer: bool) -> str | None:
+Events = Mapping[EventId, Values]
+"""What is known of each event, by all that was recorded."""
+
+
+def page_problem(query: Query, page: Page, events: Events, *, finer: bool) -> Problem | None:
     """Say what is wrong with one page by itself, or return None."""
     if query.limit is not None and page.raw > query.limit:
-        return f"it has {page.raw} rows, and at most {query.limit} were to come"
+        says = f"it has {page.raw} rows, and at most {query.limit} were to come"
+        return Problem(kind="limit", says=says)
     if len(set(page.ids)) < len(page.ids):
         twice = next(each for each in page.ids if page.ids.count(each) > 1)
-        return f"the event {twice} stands on it twice"
-    for event_id, values in zip(page.ids, page.values, strict=True):
+        return Problem(kind="twice", says=f"the event {twice} stands on it twice", rows=(twice,))
+    for event_id in page.ids:
         for condition in query.conditions:
-            if matches(Query(conditions=(condition,)), values, finer=finer) is False:
-                return f"the event {event_id} does not meet {_words(condition)}"
-    ordered = in_order(query, list(zip(page.ids, page.values, strict=True)))
-    for (id_a, a), (id_b, b) in pairwise(ordered):
-        if compare(query, a, b) == 1:
-            return f"the event {id_b} stands behind {id_a}, and belongs before it"
+            if meets(condition, events[event_id], finer=finer) is False:
+                says = f"the event {event_id} does not meet {_words(condition)}"
+                return Problem(kind="condition", says=says, rows=(event_id,), field=condition.field)
+    for a, b in pairwise(in_order(query, page.ids)):
+        if compare(query, events[a], events[b]) == 1:
+            says = f"the event {b} stands behind {a}, and belongs before it"
+            return Problem(kind="order", says=says, rows=(a, b))
     return None
 
 
@@ -70,71 +93,58 @@ def _words(condition: Any) -> str:
     return f"{condition.field} {condition.operator} {shown}"
 
 
-def in_order(query: Query, rows: list[Any]) -> list[Any]:
+def in_order(query: Query, ids: tuple[EventId, ...]) -> tuple[EventId, ...]:
     """Return the rows of a page in the order in which the log was cut.
 
     A page before a cursor is cut from its end and shown the other way round.
     """
-    return rows[::-1] if getattr(query, "side", "start") == "before" else rows
+    return ids[::-1] if getattr(query, "side", "start") == "before" else ids
 
 
-def had_to_hold(query: Query, page: Page, values: Values) -> bool:
+def had_to_hold(query: Query, page: Page, values: Values, events: Events) -> bool:
     """Whether an event that meets `query` had to be on `page`, if it was visible.
 
     A page is one stretch of the list: what belongs between its rows had to be on it; what belongs
     before the first, if nothing was skipped; what belongs behind the last, if there was room.
     """
     has_room = query.limit is None or page.raw < query.limit
-    if not page.values:
+    if not page.ids:
         return query.offset == 0 and has_room
-    ordered = in_order(query, list(page.values))
-    behind_first = query.offset == 0 or compare(query, ordered[0], values) == -1
-    before_last = has_room or compare(query, values, ordered[-1]) == -1
+    ordered = in_order(query, page.ids)
+    behind_first = query.offset == 0 or compare(query, events[ordered[0]], values) == -1
+    before_last = has_room or compare(query, values, events[ordered[-1]]) == -1
     return behind_first and before_last
 
 
 def check_all(
     answered: Sequence[Answered],
-    queries: Sequence[Query | None],
-    events: dict[EventId, Values],
+    read: Iterable[tuple[int, Query | None]],
+    events: Events,
     *,
     finer: bool,
 ) -> tuple[dict[EventId, Visibility], Contradiction | None]:
-    """Return when each event became visible, or the contradiction that comes first."""
+    """Return when each event became visible, or the contradiction that comes first.
+
+    `read` are places of requests, each with what it means; no other is looked at.
+    """
     found = {event_id: Visibility() for event_id in events}
-    events = _with_scope(answered, queries, events)
-    for place, (each, query) in enumerate(zip(answered, queries, strict=True)):
-        for event_id in each.page.ids if each.page is not None else ():
-            _note_shown(found[event_id], place, answered)
-        if query is None or each.page is None or each.page.raw != len(each.page.ids):
+    for place, query in read:
+        page = answered[place].page
+        if page is None:
             continue
-        on_page = set(each.page.ids)
+        for event_id in page.ids:
+            _note_shown(found[event_id], place, answered)
+        if query is None or page.raw != len(page.ids):
+            continue
+        on_page = set(page.ids)
         for event_id, values in events.items():
             if (
                 event_id not in on_page
                 and matches(query, values, finer=finer)
-                and had_to_hold(query, each.page, values)
+                and had_to_hold(query, page, values, events)
             ):
                 _note_missing(found[event_id], place, answered)
     return found, _first_contradiction(found, answered)
-
-
-def _with_scope(
-    answered: Sequence[Answered],
-    queries: Sequence[Query | None],
-    events: dict[EventId, Values],
-) -> dict[EventId, Values]:
-    """Note which events the list of the whole log has shown: others may belong to no such list."""
-    listed: set[EventId] = set()
-    for each, query in zip(answered, queries, strict=True):
-        if query is None or each.page is None:
-            continue
-        if any(condition.field == SCOPED_ONLY for condition in query.conditions):
-            listed.update(each.page.ids)
-    return {
-        event_id: {**values, SCOPED_ONLY: False} if event_id in listed else values
-        for event_id, values in events.items()
-    }
 
 
 def _note_shown(visibility: Visibility, place: int, answered: Sequence[Answered]) -> None:

@@ -87,7 +87,7 @@ def _shown(dialect: Dialect, traced: Traced) -> Decisions:
     if dialect.name == "haravan":
         state = HaravanProbe(dialect, _nobody())
         state.rows = {int(row["id"]): row for row in whole}
-        state.bodies = [each.recorded.body or b"" for each in traced.answered if each.page]
+        state.letters = traced.letters
         if whole:
             haravan_times.output(state, whole)
             haravan_words.shapes(state)

@@ -88,9 +88,13 @@ class Readings:
         """The settings under which the most requests are answered."""
         return dict(self._base)
 
-    def settings(self, chosen: Chosen) -> dict[str, SwitchValue]:
-        """Return one value for each switch."""
-        return self._base | dict(chosen)
+    def that_matter(self, ask: Ask, chosen: Chosen) -> Chosen:
+        """Return those of the `chosen` on which the meaning of `ask` may depend."""
+        return tuple(
+            (name, value)
+            for name, value in chosen
+            if any(need in ask.query for need in self._needs[name])
+        )
 
     def of(self, ask: Ask, chosen: Chosen) -> Iterator[tuple[Chosen, Query | None]]:
         """Yield what `ask` means under `chosen`, and under each value that matters besides.
@@ -101,15 +105,16 @@ class Readings:
         for name, needs in self._needs.items():
             if name in known or not any(need in ask.query for need in needs):
                 continue
-            meant = [self._meant(ask, (*chosen, (name, v))) for v in self._values[name]]
-            if any(query != meant[0] for query in meant[1:]):
+            found = [self.meaning(ask, (*chosen, (name, v))) for v in self._values[name]]
+            if any(query != found[0] for query in found[1:]):
                 for value in self._values[name]:
                     yield from self.of(ask, (*chosen, (name, value)))
                 return
-        yield chosen, self._meant(ask, chosen)
+        yield chosen, self.meaning(ask, chosen)
 
-    def _meant(self, ask: Ask, chosen: Chosen) -> Query | None:
-        return meant(self._dialect, ask, self.settings(chosen))
+    def meaning(self, ask: Ask, chosen: Chosen) -> Query | None:
+        """Return what `ask` means under `chosen`, and the defaults of all other switches."""
+        return meant(self._dialect, ask, self._base | dict(chosen))
 
 
 def meant(dialect: Dialect, ask: Ask, settings: Mapping[str, Any]) -> Query | None:

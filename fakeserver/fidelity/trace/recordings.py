@@ -61,29 +61,32 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_recordings(
     paths: Iterable[str], dialect: Dialect, permissive: dict[str, Any], *, host: str | None = None
-) -> list[Recorded]:
-    """Return the requests to `dialect` in files, in the order of their files.
+) -> Iterator[Recorded]:
+    """Yield the requests to `dialect` in files, in the order of their files, one at a time.
 
     What went to other addresses is left out; `permissive` are the settings under which every path
     that the API may have is one. `host` chooses one of several. Raises `UsageError` for a file that
-    can't be read, or is none of those that are known, and for no or several hosts.
+    can't be read, or is none of those that are known; at the end for no or several hosts.
     """
-    found: list[Recorded] = []
+    count = 0
+    hosts: set[str] = set()
     for path in paths:
         for recorded in _read(path, dialect, permissive):
-            if host is None or recorded.host in ("", host):
-                found.append(recorded)
-            if len(found) > RECORDINGS_MAX:
+            if host is not None and recorded.host not in ("", host):
+                continue
+            count += 1
+            if count > RECORDINGS_MAX:
                 raise UsageError(f"{path}: expected at most {RECORDINGS_MAX} requests; cut it up")
-    hosts = sorted({recorded.host for recorded in found if recorded.host})
-    if not found:
+            hosts.add(recorded.host)
+            yield recorded
+    if not count:
         raise UsageError(
             f"no request to {dialect.list_path} or another path of {dialect.name} was recorded"
             + (f" at {host}" if host else "")
         )
-    if len(hosts) > 1:
-        raise UsageError(f"recordings of several hosts: {', '.join(hosts)}; choose with --host")
-    return found
+    found = sorted(hosts - {""})
+    if len(found) > 1:
+        raise UsageError(f"recordings of several hosts: {', '.join(found)}; choose with --host")
 
 
 def _read(path: str, dialect: Dialect, permissive: dict[str, Any]) -> Iterator[Recorded]:

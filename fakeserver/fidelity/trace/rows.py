@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cmp_to_key
 from typing import Any
 
 import msgspec
@@ -28,39 +27,19 @@ Values = dict[str, Any]
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows of one answer in their order: ids, and what each shows of its event.
+    """The rows of one answer in their order, by their ids.
 
-    `shown` has the rows as they came, for comparing them. `raw` counts all, also those without id.
+    `raw` counts all, also those without an id; with one of those, no id is kept. `fields` are the
+    names that its rows have. What the rows show is kept once for each event, not for each answer.
     """
 
     ids: tuple[EventId, ...]
-    values: tuple[Values, ...]
-    shown: tuple[dict[str, Any], ...]
     raw: int
+    fields: frozenset[str] = frozenset()
 
 
-def read_page(
-    dialect: Dialect, endpoint: str, body: bytes | None, ids: tuple[EventId, ...]
-) -> Page | None:
-    """Return the rows of an answer, or None where it is none that can be read."""
-    if body is None:
-        known: tuple[Values, ...] = tuple({ID: each} for each in ids)
-        return Page(ids=ids, values=known, shown=tuple({} for _ in ids), raw=len(ids))
-    rows = _rows(dialect.name, endpoint, body)
-    if rows is None:
-        return None
-    values = [values_of(dialect, row) for row in rows]
-    if any(ID not in each for each in values):
-        return Page(ids=(), values=(), shown=(), raw=len(rows))
-    return Page(
-        ids=tuple(each[ID] for each in values),
-        values=tuple(values),
-        shown=tuple(rows),
-        raw=len(rows),
-    )
-
-
-def _rows(dialect: str, endpoint: str, body: bytes) -> list[dict[str, Any]] | None:
+def rows_in(dialect: str, endpoint: str, body: bytes) -> list[dict[str, Any]] | None:
+    """Return the rows in the body of an answer, or None where there are none to be read."""
     with suppress(ValueError, RecursionError):
         found = json.loads(body)
         if dialect == "haravan":
@@ -72,28 +51,42 @@ def _rows(dialect: str, endpoint: str, body: bytes) -> list[dict[str, Any]] | No
     return None
 
 
+def name_of(dialect: Dialect, field: str) -> str:
+    """Return the name that conditions and orders use for a field of a row."""
+    return RECORDED_AT if field == STAMPS[dialect.name] else field
+
+
 def values_of(dialect: Dialect, row: dict[str, Any]) -> Values:
     """Return what a row shows, by the names that conditions and orders use."""
     values: Values = {}
-    for name, value in row.items():
-        if name == "id":
+    for field, value in row.items():
+        name = name_of(dialect, field)
+        if name == ID:
             number = _as_id(dialect, value)
             if number is not None:
                 values[ID] = number
-        elif name == STAMPS[dialect.name]:
-            values[RECORDED_AT] = instant_of(value)
-        elif name in OTHER_TIMES:
+        elif name == RECORDED_AT or name in OTHER_TIMES:
             values[name] = instant_of(value)
         elif name == "subject_id":
-            values[name] = int(value) if str(value).isdecimal() else value
+            values[name] = as_number(value) or value
         else:
             values[name] = value
     return values
 
 
+DIGITS_MAX = 19
+"""What a 64-bit number has; more is no id, and Python refuses to read thousands."""
+
+
+def as_number(value: Any) -> int | None:
+    """Return an id that is a number, or one written as text; None for anything else."""
+    text = str(value) if type(value) in (int, str) else ""
+    return int(text) if len(text) <= DIGITS_MAX and text.isdecimal() else None
+
+
 def _as_id(dialect: Dialect, value: Any) -> EventId | None:
     if dialect.id_type is int:
-        return int(value) if isinstance(value, (int, str)) and str(value).isdecimal() else None
+        return as_number(value)
     return value if isinstance(value, str) else None
 
 
@@ -113,10 +106,12 @@ def meets(condition: Condition, values: Values, *, finer: bool) -> bool | None:
     if condition.field not in values:
         return None
     value = values[condition.field]
-    found = condition.admits(value)
-    if finer and condition.field == RECORDED_AT and value is not None:
-        return found if condition.admits(value + FINER_MS) == found else None
-    return found
+    with suppress(TypeError):  # a value of another kind than is documented: nobody knows
+        found = condition.admits(value)
+        if finer and condition.field == RECORDED_AT and value is not None:
+            return found if condition.admits(value + FINER_MS) == found else None
+        return found
+    return None
 
 
 def matches(query: Query, values: Values, *, finer: bool) -> bool | None:
@@ -141,19 +136,7 @@ def compare(query: Query, a: Values, b: Values) -> int | None:
                 continue
             return -1 if (left is None) == (query.nulls == "first") else 1
         if left != right:
-            return -1 if (left < right) != key.descending else 1
+            with suppress(TypeError):  # values of kinds that can't be ordered
+                return -1 if (left < right) != key.descending else 1
+            return None
     return 0
-
-
-__all__ = [
-    "SCOPED_ONLY",
-    "Page",
-    "Values",
-    "cmp_to_key",
-    "compare",
-    "instant_of",
-    "matches",
-    "meets",
-    "read_page",
-    "values_of",
-]

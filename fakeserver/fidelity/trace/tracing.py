@@ -6,9 +6,8 @@ contradicted by an answer are dropped; what is left decides switches.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -16,194 +15,227 @@ import msgspec
 from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import Dialect
 from fakeserver.errors import UsageError
+from fakeserver.fidelity.letters import Letters
 from fakeserver.fidelity.trace.checking import (
     Answered,
     Contradiction,
+    Problem,
     Visibility,
     check_all,
     page_problem,
 )
-from fakeserver.fidelity.trace.readings import Chosen, Readings, meant
+from fakeserver.fidelity.trace.culprits import Death, blamed
+from fakeserver.fidelity.trace.learning import Learned
+from fakeserver.fidelity.trace.readings import Chosen, Readings
 from fakeserver.fidelity.trace.recordings import Recorded
-from fakeserver.fidelity.trace.rows import Values, read_page
+from fakeserver.fidelity.trace.rows import Values
 from fakeserver.profile import SwitchValue
 from fakeserver.query import Query
 from fakeserver.scenario import EventId
 
 ALIVE_MAX = 20_000
 """Ways to read a recording; more come up only where it holds next to nothing to tell by."""
+MEANINGS_MAX = 1_000_000
+"""Different meanings, times requests: some 100 MB."""
 COMPARISONS_MAX = 50_000_000
-"""Ways times answers times events: minutes."""
+"""Meanings times answers times events: minutes."""
 
-Ways = dict[Chosen, tuple[Query | None, ...]]
+Ways = dict[Chosen, int]
+"""Each way to read the requests so far, and the number of what they mean in it (`_Meanings`)."""
 
 
 class Traced(msgspec.Struct, frozen=True, kw_only=True):
     """What a recording shows.
 
     `contradiction` is None where the model could have answered so. `chosen` are the settings that
-    are left, `refuted` names those switches of which a value was contradicted. `visible` says when
+    are left, `tried` the values of each switch that matters to a request. `visible` says when
     events became visible, as far as all ways that are left agree. `events` has what is known of
-    each, and `rows` how it was shown last.
+    each, `rows` how it was shown, and `letters` how the answers are written.
     """
 
     dialect: str
     answered: tuple[Answered, ...]
     contradiction: Contradiction | None
-    chosen: tuple[Chosen, ...] = ()
-    tried: dict[str, tuple[SwitchValue, ...]] = {}
-    visible: dict[EventId, Visibility] = {}
-    events: dict[EventId, Values] = {}
-    rows: dict[EventId, dict[str, Any]] = {}
+    chosen: tuple[Chosen, ...]
+    tried: dict[str, tuple[SwitchValue, ...]]
+    visible: dict[EventId, Visibility]
+    events: dict[EventId, Values]
+    rows: dict[EventId, dict[str, Any]]
+    letters: Letters
 
 
 def trace(recordings: Iterable[Recorded], *, dialect: str) -> Traced:
     """Decide whether the model explains `recordings`, under some settings of `dialect`.
 
-    Raises `UsageError` where they hold so little that too many settings fit.
+    They are read once, and no body is kept. Raises `UsageError` where they hold so little that too
+    many settings fit, and what reading them raises.
     """
-    return _Trace(find_dialect(dialect), list(recordings)).run()
+    return _Trace(find_dialect(dialect), recordings).run()
+
+
+class _Found(msgspec.Struct, kw_only=True):
+    """What came of reading some requests: what is left, and what refuted the rest."""
+
+    chosen: list[Chosen]
+    visible: dict[EventId, Visibility]
+    tried: dict[str, dict[SwitchValue, None]]
+    deaths: list[Death]
+
+
+class _Meanings:
+    """What requests mean in a row, numbered; those that begin the same share their beginning."""
+
+    def __init__(self) -> None:
+        self._last: list[tuple[int, int, Query | None]] = [(0, 0, None)]
+        self._numbers: dict[tuple[int, Query | None], int] = {}
+        self._place = -1
+
+    def begin(self, place: int) -> None:
+        """Go on to the request at `place`."""
+        self._place = place
+        self._numbers.clear()
+
+    def then(self, number: int, query: Query | None) -> int:
+        """Return the number of what `number` stands for, and then `query`."""
+        key = (number, query)
+        if key not in self._numbers:
+            if len(self._last) > MEANINGS_MAX:
+                raise _too_many()
+            self._numbers[key] = len(self._last)
+            self._last.append((number, self._place, query))
+        return self._numbers[key]
+
+    def of(self, number: int) -> list[tuple[int, Query | None]]:
+        """Return the places of the requests and what they mean, in their order."""
+        found: list[tuple[int, Query | None]] = []
+        while number:
+            number, place, query = self._last[number]
+            found.append((place, query))
+        return found[::-1]
 
 
 class _Trace:
-    def __init__(self, dialect: Dialect, recordings: list[Recorded]) -> None:
+    def __init__(self, dialect: Dialect, recordings: Iterable[Recorded]) -> None:
         self._dialect = dialect
-        permissive = Readings(dialect, frozenset()).permissive
-        self._answered = [_answered(dialect, each, permissive) for each in recordings]
+        self._learned = learned = Learned(dialect, recordings)
+        self._answered = learned.answered
         lengths = frozenset(each.page.raw for each in self._answered if each.page is not None)
         self._readings = Readings(dialect, lengths)
         self._finer = dialect.name == "saleschannel"
-        self._events: dict[EventId, Values] = {}
-        self._rows: dict[EventId, dict[str, Any]] = {}
-        self._deaths: list[Contradiction] = []
-        self._tried: dict[str, dict[SwitchValue, None]] = defaultdict(dict)
 
     def run(self) -> Traced:
-        altered = self._learn()
-        if altered is not None:
-            return self._refused(altered)
-        ways: Ways = {(): ()}
-        for place, each in enumerate(self._answered):
-            ways = self._extended(ways, place, each)
-            if not ways:
-                return self._refused(self._deaths[-1])
-            if len(ways) > ALIVE_MAX:
-                raise UsageError(
-                    "the recording fits too many readings of the document; add one with more "
-                    "requests, or run fakeserver probe"
-                )
-        return self._explained(ways)
-
-    def _learn(self) -> Contradiction | None:
-        """Collect what is known of each event; say where an event is not what it was."""
-        first: dict[EventId, int] = {}
-        for place, each in enumerate(self._answered):
-            page = each.page
-            if page is None:
-                continue
-            for event_id, values, shown in zip(page.ids, page.values, page.shown, strict=True):
-                known = self._rows.get(event_id, {})
-                changed = [name for name in shown if name in known and known[name] != shown[name]]
-                if changed:
-                    return Contradiction(
-                        says=f"the event {event_id} has another {changed[0]} than before",
-                        places=(first[event_id], place),
-                    )
-                first.setdefault(event_id, place)
-                self._rows[event_id] = {**known, **shown}
-                self._events[event_id] = {**self._events.get(event_id, {}), **values}
-        return None
-
-    def _extended(self, ways: Ways, place: int, each: Answered) -> Ways:
-        """Read one more request in every way that is left, and drop what its answer contradicts."""
-        alive: Ways = {}
-        problems: dict[Query | None, str | None] = {}
-        for chosen, queries in ways.items():
-            for further, query in self._readings.of(each.recorded.ask, chosen):
-                for name, value in further[len(chosen) :]:
-                    self._tried[name].setdefault(value)
-                if query not in problems:
-                    problems[query] = self._problem(each, query)
-                if problems[query] is None:
-                    alive[further] = (*queries, query)
-        refuted = next((says for says in problems.values() if says is not None), None)
-        if refuted is not None:
-            before = self._deaths[-1].places[-1:] if self._deaths else ()
-            places = tuple(sorted({*before, place}))
-            self._deaths.append(Contradiction(says=refuted, places=places))
-        return alive
-
-    def _problem(self, each: Answered, query: Query | None) -> str | None:
-        if each.recorded.status != 200:
-            return None  # a refusal may have passed by itself
-        if query is None:
-            return "it was answered, and no reading of the document accepts it"
-        if each.page is None:
-            return None
-        return page_problem(query, each.page, finer=self._finer)
-
-    def _explained(self, ways: Ways) -> Traced:
-        """Look for visibility times under what is left; the same meaning is looked at once."""
-        groups: dict[tuple[Query | None, ...], list[Chosen]] = defaultdict(list)
-        for chosen, queries in ways.items():
-            groups[queries].append(chosen)
-        if len(groups) * len(self._answered) * len(self._events) > COMPARISONS_MAX:
-            raise UsageError(
-                f"{len(self._answered)} requests fit {len(groups)} readings of the document: too "
-                "many to compare; cut the recording up, or run fakeserver probe"
-            )
-        left: list[Chosen] = []
-        visible: dict[EventId, Visibility] | None = None
-        refuted: Contradiction | None = None
-        for queries, chosen_here in groups.items():
-            found, problem = check_all(self._answered, queries, self._events, finer=self._finer)
-            if problem is None:
-                left += chosen_here
-                visible = found if visible is None else _agreed(visible, found)
-            elif refuted is None or problem.places[-1] > refuted.places[-1]:
-                refuted = problem
-        if visible is None:
-            assert refuted is not None  # noqa: S101 - there is at least one group
-            return self._refused(refuted)
-        return self._result(None, chosen=tuple(left), visible=visible)
-
-    def _refused(self, contradiction: Contradiction) -> Traced:
-        return self._result(contradiction)
-
-    def _result(self, contradiction: Contradiction | None, **found: Any) -> Traced:
+        learned = self._learned
+        contradiction, found = learned.altered, None
+        if contradiction is None:
+            found = self._explained(range(len(self._answered)))
+            if not found.chosen:
+                contradiction = self._blamed(found)
         return Traced(
             dialect=self._dialect.name,
             answered=tuple(self._answered),
             contradiction=contradiction,
-            tried={name: tuple(values) for name, values in self._tried.items()},
-            events=self._events,
-            rows=self._rows,
-            **found,
+            chosen=() if found is None else tuple(found.chosen),
+            tried={} if found is None else {n: tuple(v) for n, v in found.tried.items()},
+            visible={} if found is None else found.visible,
+            events=learned.events,
+            rows=learned.rows,
+            letters=learned.letters,
         )
 
+    def _blamed(self, found: _Found) -> Contradiction:
+        def refute(places: Sequence[int]) -> list[Death] | None:
+            some = self._explained(places)
+            return None if some.chosen else some.deaths
 
-def _answered(dialect: Dialect, recorded: Recorded, permissive: dict[str, Any]) -> Answered:
-    """Read the rows of an answer; one that is no answer of the API says nothing."""
-    query = meant(dialect, recorded.ask, permissive)
-    if query is None or query.endpoint == "count":
-        return Answered(recorded=recorded, page=None, count=_count(recorded.body))
-    if query.endpoint == "single" and recorded.status == 404:
-        page = read_page(dialect, "list", None, ())
-        return Answered(recorded=recorded, page=page)
-    if recorded.status != 200:
-        return Answered(recorded=recorded, page=None)
-    return Answered(
-        recorded=recorded, page=read_page(dialect, query.endpoint, recorded.body, recorded.ids)
+        def meaning(place: int, chosen: Chosen) -> Query | None:
+            return self._readings.meaning(self._answered[place].recorded.ask, chosen)
+
+        events = self._learned.events
+        return blamed(self._answered, events, found.deaths, refute, meaning, finer=self._finer)
+
+    def _explained(self, places: Sequence[int]) -> _Found:
+        """Read the requests at `places` in every way, and look for visibility times under each."""
+        found = _Found(chosen=[], visible={}, tried=defaultdict(dict), deaths=[])
+        meanings = _Meanings()
+        ways: Ways = {(): 0}
+        for place in places:
+            meanings.begin(place)
+            ways = self._extended(ways, place, meanings, found)
+            if len(ways) > ALIVE_MAX:
+                raise _too_many()
+        groups: dict[int, list[Chosen]] = defaultdict(list)
+        for chosen, number in ways.items():
+            groups[number].append(chosen)
+        if len(groups) * len(places) * len(self._learned.events) > COMPARISONS_MAX:
+            raise UsageError(
+                f"{len(places)} requests fit {len(groups)} readings of the document: too many to "
+                "compare; cut the recording up, or run fakeserver probe"
+            )
+        for number, chosen_here in groups.items():
+            self._compare(meanings.of(number), chosen_here, found)
+        return found
+
+    def _extended(self, ways: Ways, place: int, meanings: _Meanings, found: _Found) -> Ways:
+        """Read one more request in every way that is left, and drop what its answer contradicts."""
+        alive: Ways = {}
+        problems: dict[Query | None, Problem | None] = {}
+        for chosen, further, query in self._read(ways, place):
+            for name, value in further[len(chosen) :]:
+                found.tried[name].setdefault(value)
+            if query not in problems:
+                problems[query] = problem = self._problem(place, query)
+                if problem is not None:
+                    found.deaths.append(
+                        Death(says=problem.says, places=(place,), problem=problem, chosen=further)
+                    )
+            if problems[query] is None:
+                alive[further] = meanings.then(ways[chosen], query)
+        return alive
+
+    def _read(self, ways: Ways, place: int) -> Iterator[tuple[Chosen, Chosen, Query | None]]:
+        """Yield each way, how it goes on, and what the request at `place` then means."""
+        ask = self._answered[place].recorded.ask
+        known: dict[Chosen, list[tuple[Chosen, Query | None]]] = {}
+        for chosen in ways:
+            matter = self._readings.that_matter(ask, chosen)
+            if matter not in known:
+                known[matter] = [
+                    (further[len(matter) :], query)
+                    for further, query in self._readings.of(ask, matter)
+                ]
+            for more, query in known[matter]:
+                yield chosen, (*chosen, *more), query
+
+    def _problem(self, place: int, query: Query | None) -> Problem | None:
+        each = self._answered[place]
+        if each.recorded.status != 200:
+            return None  # a refusal may have passed by itself
+        if query is None:
+            return Problem(
+                kind="refused", says="it was answered, and no reading of the document accepts it"
+            )
+        if each.page is None:
+            return None
+        return page_problem(query, each.page, self._learned.events, finer=self._finer)
+
+    def _compare(
+        self, read: list[tuple[int, Query | None]], chosen: list[Chosen], found: _Found
+    ) -> None:
+        """Look for visibility times that explain the answers, if the requests mean this."""
+        visible, problem = check_all(self._answered, read, self._learned.events, finer=self._finer)
+        if problem is not None:
+            found.deaths.append(Death(says=problem.says, places=problem.places))
+            return
+        found.visible = _agreed(found.visible, visible) if found.chosen else visible
+        found.chosen += chosen
+
+
+def _too_many() -> UsageError:
+    """Return (not raise) the refusal of a recording that tells too little."""
+    return UsageError(
+        "the recording fits too many readings of the document; add one with more requests, or run "
+        "fakeserver probe"
     )
-
-
-def _count(body: bytes | None) -> int | None:
-    try:
-        found = json.loads(body or b"")
-    except ValueError:
-        return None
-    count = found.get("count") if isinstance(found, dict) else None
-    return count if isinstance(count, int) else None
 
 
 def _agreed(

@@ -1,0 +1,183 @@
+"""Which requests a contradiction rests on: as few as together refute every reading.
+
+Where that is one alone, another is looked for that shows by itself what the one breaks: the field
+of a row, an order, a limit. Nothing is made up: where no other bears on it, this is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import msgspec
+
+from fakeserver.fidelity.trace.checking import (
+    Answered,
+    Contradiction,
+    Events,
+    Problem,
+    in_order,
+    page_problem,
+)
+from fakeserver.fidelity.trace.learning import place_of_row
+from fakeserver.fidelity.trace.readings import Chosen
+from fakeserver.fidelity.trace.rows import Page, compare
+from fakeserver.query import ID, Query
+
+CANDIDATES_MAX = 48
+"""Each is left out once, and the others read again; so many requests refute something at most."""
+
+
+class Death(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a reading fell: a sentence, and the places of the requests that show it, "it" last.
+
+    What one answer breaks by itself has its `problem`, and `chosen`, the settings of the reading.
+    """
+
+    says: str
+    places: tuple[int, ...]
+    problem: Problem | None = None
+    chosen: Chosen = ()
+
+
+Refute = Callable[[Sequence[int]], list[Death] | None]
+"""Places of requests → how each of their readings falls, or None if one of them stands."""
+Meaning = Callable[[int, Chosen], Query | None]
+"""Place of a request, and settings → what it means."""
+
+
+def blamed(
+    answered: Sequence[Answered],
+    events: Events,
+    deaths: Sequence[Death],
+    refute: Refute,
+    meaning: Meaning,
+    *,
+    finer: bool,
+) -> Contradiction:
+    """Return the contradiction behind the `deaths` of all readings, by as few requests as may be.
+
+    Those left are needed, each of them: without any one, a reading stands.
+    """
+    left = sorted({place for death in deaths for place in death.places})
+    last = deaths[-1]
+    if len(left) > CANDIDATES_MAX:
+        return Contradiction(says=last.says, places=last.places)
+    for place in tuple(left):
+        rest = [each for each in left if each != place]
+        if rest and (found := refute(rest)) is not None:
+            left, deaths = rest, found
+    if len(left) > 1:
+        return _together(answered, left, deaths)
+    return _alone(answered, events, left[0], deaths, meaning, finer=finer)
+
+
+def _together(
+    answered: Sequence[Answered], left: Sequence[int], deaths: Sequence[Death]
+) -> Contradiction:
+    """Say how one reading after the other falls, until every one of the requests was spoken of.
+
+    The request that is "it" of the first sentence comes last.
+    """
+    deaths = sorted(deaths, key=lambda death: -len(death.places))
+    says: list[str] = []
+    told: set[int] = set()
+    for death in deaths:
+        if not {*death.places} <= told:
+            told.update(death.places)
+            says.append(f"{death.says} ({answered[death.places[-1]].recorded.where})")
+    last = deaths[0].places[-1]
+    return Contradiction(
+        says="; or, read otherwise, ".join(says) if len(says) > 1 else deaths[0].says,
+        places=(*(place for place in left if place != last), last),
+    )
+
+
+def _alone(
+    answered: Sequence[Answered],
+    events: Events,
+    place: int,
+    deaths: Sequence[Death],
+    meaning: Meaning,
+    *,
+    finer: bool,
+) -> Contradiction:
+    """Say what is wrong with one answer, beside another one that is right in that."""
+    for death in deaths:
+        assert death.problem is not None  # noqa: S101 - what takes two answers names two
+        witness = _Witness(answered, events, meaning, death.chosen, finer=finer)
+        beside = witness.of(death.problem, place)
+        if beside is not None:
+            other, shows = beside
+            return Contradiction(says=f"{death.says}; {shows}", places=(other, place))
+    return Contradiction(
+        says=f"{deaths[0].says}; no other request bears on it, this one answer contradicts itself: "
+        f"{answered[place].recorded.where} and its own parameters",
+        places=(place,),
+    )
+
+
+class _Witness:
+    """Looks for an answer that keeps what another one breaks, read by the same settings."""
+
+    def __init__(
+        self,
+        answered: Sequence[Answered],
+        events: Events,
+        meaning: Meaning,
+        chosen: Chosen,
+        *,
+        finer: bool,
+    ) -> None:
+        self._answered = answered
+        self._events = events
+        self._meaning = meaning
+        self._chosen = chosen
+        self._finer = finer
+
+    def of(self, problem: Problem, culprit: int) -> tuple[int, str] | None:
+        """Return the place of a request, and what it shows; None where there is no such one."""
+        if problem.kind in ("condition", "twice"):
+            is_twice = problem.kind == "twice"
+            field, says = (ID, "has it once") if is_twice else (problem.field, "shows that")
+            place = place_of_row(self._answered, problem.rows[0], field, but=culprit)
+            return None if place is None else (place, f"the other answer {says}")
+        query = self._meaning(culprit, self._chosen)
+        if query is None:
+            return None
+        if problem.kind == "limit":
+            return self._first(
+                lambda other, page: other.limit == query.limit == page.raw,
+                culprit,
+                "the other answer keeps the same limit",
+            )
+        return self._first(
+            lambda other, page: other.order == query.order and {*problem.rows} <= {*page.ids},
+            culprit,
+            "the other answer has them the other way round",
+        ) or self._first(
+            lambda other, page: other.order == query.order and self._goes_by(other, page),
+            culprit,
+            "the other answer keeps that order",
+        )
+
+    def _first(
+        self, shows: Callable[[Query, Page], bool], culprit: int, says: str
+    ) -> tuple[int, str] | None:
+        """Return the first other request whose answer `shows` it, and has nothing wrong."""
+        for place, each in enumerate(self._answered):
+            other = None if each.page is None else self._meaning(place, self._chosen)
+            if place == culprit or each.page is None or other is None:
+                continue
+            if shows(other, each.page) and not page_problem(
+                other, each.page, self._events, finer=self._finer
+            ):
+                return place, says
+        return None
+
+    def _goes_by(self, query: Query, page: Page) -> bool:
+        """Whether two neighbours on a page show by which order it goes."""
+        return any(
+            compare(query, self._events[a], self._events[b]) == -1
+            for a, b in pairwise(in_order(query, page.ids))
+        )

@@ -1,0 +1,116 @@
+"""What recorded answers show of events, read one answer at a time: nothing else of them is kept.
+
+Of each event its fields are kept once, however many answers show them, and of each answer the ids
+of its rows. So a long recording of a log takes the room of the log, not of the recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from fakeserver.dialects.base import Dialect
+from fakeserver.errors import UsageError
+from fakeserver.fidelity.letters import Letters
+from fakeserver.fidelity.trace.checking import Answered, Contradiction
+from fakeserver.fidelity.trace.readings import Readings, meant
+from fakeserver.fidelity.trace.recordings import Recorded
+from fakeserver.fidelity.trace.rows import SCOPED_ONLY, Page, Values, name_of, rows_in, values_of
+from fakeserver.query import ID, Query
+from fakeserver.scenario import EVENTS_MAX, EventId
+
+
+class Learned:
+    """What a recording shows.
+
+    `events` has what is known of each event by the names of `query`, `rows` how it was shown.
+    `altered` says where an event is not what it was before. Raises `UsageError` for a log that is
+    longer than any that can be looked at.
+    """
+
+    def __init__(self, dialect: Dialect, recordings: Iterable[Recorded]) -> None:
+        self.answered: list[Answered] = []
+        self.events: dict[EventId, Values] = {}
+        self.rows: dict[EventId, dict[str, Any]] = {}
+        self.letters = Letters()
+        self.altered: Contradiction | None = None
+        self._dialect = dialect
+        self._permissive = Readings(dialect, frozenset()).permissive
+        self._ids: dict[EventId, EventId] = {}
+        self._fields: dict[frozenset[str], frozenset[str]] = {}
+        for recorded in recordings:
+            page = self._page(recorded)
+            slim = msgspec.structs.replace(recorded, body=None, ids=())
+            self.answered.append(Answered(recorded=slim, page=page))
+
+    def _page(self, recorded: Recorded) -> Page | None:
+        """Return the rows of an answer, and learn what they show; None where there are none."""
+        query = meant(self._dialect, recorded.ask, self._permissive)
+        if query is None or query.endpoint == "count":
+            return None
+        if query.endpoint == "single" and recorded.status == 404:
+            return Page(ids=(), raw=0)
+        if recorded.status != 200:
+            return None
+        if recorded.body is None:
+            rows: list[dict[str, Any]] | None = [{"id": event_id} for event_id in recorded.ids]
+        else:
+            rows = rows_in(self._dialect.name, query.endpoint, recorded.body)
+        if rows is None:
+            return None
+        if recorded.body is not None:
+            self.letters.note(recorded.body)
+        return self._learned(query, rows)
+
+    def _learned(self, query: Query, rows: list[dict[str, Any]]) -> Page:
+        values = [values_of(self._dialect, row) for row in rows]
+        if any(ID not in each for each in values):
+            return Page(ids=(), raw=len(rows))
+        in_log = any(condition.field == SCOPED_ONLY for condition in query.conditions)
+        for row, known in zip(rows, values, strict=True):
+            if in_log:  # others may be shown under an order or a product alone
+                known[SCOPED_ONLY] = False
+            self._learn(known[ID], known, row)
+        fields = frozenset(name for each in values for name in each)
+        return Page(
+            ids=tuple(self._ids[each[ID]] for each in values),
+            raw=len(rows),
+            fields=self._fields.setdefault(fields, fields),
+        )
+
+    def _learn(self, event_id: EventId, values: Values, row: dict[str, Any]) -> None:
+        before = self.rows.get(event_id)
+        if before is None:
+            if len(self.rows) == EVENTS_MAX:
+                raise UsageError(
+                    f"the recording shows more than {EVENTS_MAX} events; cut it up by time"
+                )
+            self._ids[event_id] = event_id
+            self.rows[event_id], self.events[event_id] = row, values
+            return
+        changed = next((name for name in row if name in before and before[name] != row[name]), None)
+        if changed is None:
+            before.update(row)
+            self.events[event_id].update(values)
+        elif self.altered is None:
+            shown = place_of_row(self.answered, event_id, name_of(self._dialect, changed))
+            self.altered = Contradiction(
+                says=f"the event {event_id} has another {changed} than before",
+                places=(0 if shown is None else shown, len(self.answered)),
+            )
+
+
+def place_of_row(
+    answered: Sequence[Answered], event_id: EventId, field: str, *, but: int | None = None
+) -> int | None:
+    """Return the first request whose answer shows a field of an event, or None.
+
+    `field` is a name of `query`; `but` is the place of a request that is not looked at.
+    """
+    for place, each in enumerate(answered):
+        page = each.page
+        if place != but and page is not None and field in page.fields and event_id in page.ids:
+            return place
+    return None
