@@ -129,10 +129,13 @@ def to_lines(history: Iterable[AnyStep]) -> bytes:
     return b"".join(msgspec.json.encode(step, order="deterministic") + b"\n" for step in history)
 
 
-def from_lines(text: bytes, *, where: str = "history") -> History:
-    """Read JSON lines. Raises `ScenarioError` naming the line and the field."""
+def from_lines(text: bytes, *, where: str = "history", first: int = 1) -> History:
+    """Read JSON lines, of which the first has the number `first`.
+
+    Raises `ScenarioError` naming the line and the field.
+    """
     steps: list[AnyStep] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=first):
         if not line.strip():
             continue
         try:

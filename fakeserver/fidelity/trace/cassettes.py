@@ -47,6 +47,7 @@ def _raw(path: str, number: int, found: Any) -> Raw:
         for name, value in (response.get("headers") or {}).items()
     }
     return Raw(
+        item="interaction",
         number=number,
         method=str(request.get("method", "")).upper(),
         url=str(request.get("uri", "")),

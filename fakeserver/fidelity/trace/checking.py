@@ -6,7 +6,7 @@ not visible yet. Where the second comes after the first, nothing explains it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from fakeserver.query import Query
 from fakeserver.scenario import EventId
 
 
-class Answered(msgspec.Struct, frozen=True, kw_only=True):
+class Answered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A recorded request, with the rows of its answer (None for one without rows: a count)."""
 
     recorded: Recorded
@@ -116,16 +116,30 @@ def had_to_hold(query: Query, page: Page, values: Values, events: Events) -> boo
     return behind_first and before_last
 
 
+def missing_from(query: Query, page: Page, events: Events, *, finer: bool) -> tuple[EventId, ...]:
+    """Return the events that had to be on a page, had they been visible, and are not on it."""
+    if page.raw != len(page.ids):
+        return ()
+    on_page = set(page.ids)
+    return tuple(
+        event_id
+        for event_id, values in events.items()
+        if event_id not in on_page
+        and matches(query, values, finer=finer)
+        and had_to_hold(query, page, values, events)
+    )
+
+
 def check_all(
     answered: Sequence[Answered],
     read: Iterable[tuple[int, Query | None]],
     events: Events,
-    *,
-    finer: bool,
+    missing: Callable[[Query, Page], Iterable[EventId]],
 ) -> tuple[dict[EventId, Visibility], Contradiction | None]:
     """Return when each event became visible, or the contradiction that comes first.
 
-    `read` are places of requests, each with what it means; no other is looked at.
+    `read` are places of requests, each with what it means; no other is looked at. `missing` is
+    `missing_from` of these events.
     """
     found = {event_id: Visibility() for event_id in events}
     for place, query in read:
@@ -134,16 +148,8 @@ def check_all(
             continue
         for event_id in page.ids:
             _note_shown(found[event_id], place, answered)
-        if query is None or page.raw != len(page.ids):
-            continue
-        on_page = set(page.ids)
-        for event_id, values in events.items():
-            if (
-                event_id not in on_page
-                and matches(query, values, finer=finer)
-                and had_to_hold(query, page, values, events)
-            ):
-                _note_missing(found[event_id], place, answered)
+        for event_id in () if query is None else missing(query, page):
+            _note_missing(found[event_id], place, answered)
     return found, _first_contradiction(found, answered)
 
 

@@ -8,8 +8,12 @@ from fakeserver.clock import Instant
 
 
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of a file, before anybody asked whether it is ours. Times are ms, or None."""
+    """One entry of a file, before anybody asked whether it is ours. Times are ms, or None.
 
+    `item` is what its kind of file calls an entry.
+    """
+
+    item: str
     number: int
     method: str
     url: str

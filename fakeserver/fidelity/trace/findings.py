@@ -47,6 +47,7 @@ def _read(traced: Traced, decisions: Decisions) -> None:
     for name, tried in traced.tried.items():
         left = {dict(chosen).get(name, _ANY) for chosen in traced.chosen}
         if _ANY in left:
+            decisions.leave(name, "whether it matters depends on switches that are not decided")
             continue
         values = tuple(value for value in tried if value in left)
         refuted = len(tried) - len(values)

@@ -28,6 +28,7 @@ def entries(path: str, prefix: str = "log.entries.item") -> Iterator[Raw]:
         headers = _headers(with_body.get("headers"))
         took = entry.get("time")
         yield Raw(
+            item="entry",
             number=number,
             method=str(request.get("method", "")).upper(),
             url=str(request.get("url", "")),

@@ -1,7 +1,8 @@
 """What recorded answers show of events, read one answer at a time: nothing else of them is kept.
 
 Of each event its fields are kept once, however many answers show them, and of each answer the ids
-of its rows. So a long recording of a log takes the room of the log, not of the recording.
+of its rows, once for all answers that are the same. So a long recording of a log takes the room of
+the log, not of the recording.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from fakeserver.dialects.base import Dialect
+from fakeserver.dialects.base import Ask, Dialect
 from fakeserver.errors import UsageError
 from fakeserver.fidelity.letters import Letters
 from fakeserver.fidelity.trace.checking import Answered, Contradiction
@@ -20,6 +21,9 @@ from fakeserver.fidelity.trace.recordings import Recorded
 from fakeserver.fidelity.trace.rows import SCOPED_ONLY, Page, Values, name_of, rows_in, values_of
 from fakeserver.query import ID, Query
 from fakeserver.scenario import EVENTS_MAX, EventId
+
+ASKS_MAX = 10_000
+"""Requests that are remembered, to be kept once."""
 
 
 class Learned:
@@ -40,10 +44,20 @@ class Learned:
         self._permissive = Readings(dialect, frozenset()).permissive
         self._ids: dict[EventId, EventId] = {}
         self._fields: dict[frozenset[str], frozenset[str]] = {}
+        self._pages: dict[Page, Page] = {}
+        self._asks: dict[tuple[str, str], Ask] = {}
         for recorded in recordings:
             page = self._page(recorded)
-            slim = msgspec.structs.replace(recorded, body=None, ids=())
+            slim = msgspec.structs.replace(
+                recorded, body=None, ids=(), ask=self._shared(recorded.ask)
+            )
             self.answered.append(Answered(recorded=slim, page=page))
+
+    def _shared(self, ask: Ask) -> Ask:
+        """Return the same object for what is asked again and again."""
+        if len(self._asks) == ASKS_MAX:
+            self._asks.clear()
+        return self._asks.setdefault((ask.path, ask.query), ask)
 
     def _page(self, recorded: Recorded) -> Page | None:
         """Return the rows of an answer, and learn what they show; None where there are none."""
@@ -74,11 +88,12 @@ class Learned:
                 known[SCOPED_ONLY] = False
             self._learn(known[ID], known, row)
         fields = frozenset(name for each in values for name in each)
-        return Page(
+        page = Page(
             ids=tuple(self._ids[each[ID]] for each in values),
             raw=len(rows),
             fields=self._fields.setdefault(fields, fields),
         )
+        return self._pages.setdefault(page, page)
 
     def _learn(self, event_id: EventId, values: Values, row: dict[str, Any]) -> None:
         before = self.rows.get(event_id)

@@ -68,6 +68,10 @@ READING: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 """The switches that decide what a request means, and what it must hold to depend on them."""
 
 
+KNOWN_MAX = 10_000
+"""Requests that are remembered with what they mean: clients ask the same again and again."""
+
+
 class Readings:
     """The queries that requests may mean under all settings of a dialect.
 
@@ -82,6 +86,7 @@ class Readings:
             name: _values(dialect, name, lengths if name.startswith("limit_") else frozenset())
             for name in self._needs
         }
+        self._known: dict[tuple[str, str, Chosen], tuple[tuple[Chosen, Query | None], ...]] = {}
 
     @property
     def permissive(self) -> dict[str, SwitchValue]:
@@ -96,11 +101,20 @@ class Readings:
             if any(need in ask.query for need in self._needs[name])
         )
 
-    def of(self, ask: Ask, chosen: Chosen) -> Iterator[tuple[Chosen, Query | None]]:
-        """Yield what `ask` means under `chosen`, and under each value that matters besides.
+    def of(self, ask: Ask, chosen: Chosen) -> tuple[tuple[Chosen, Query | None], ...]:
+        """Return what `ask` means under `chosen`, and under each value that matters besides.
 
         None stands for a refusal.
         """
+        key = (ask.path, ask.query, chosen)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) == KNOWN_MAX:
+                self._known.clear()
+            found = self._known[key] = tuple(self._of(ask, chosen))
+        return found
+
+    def _of(self, ask: Ask, chosen: Chosen) -> Iterator[tuple[Chosen, Query | None]]:
         known = {name for name, _ in chosen}
         for name, needs in self._needs.items():
             if name in known or not any(need in ask.query for need in needs):
@@ -108,7 +122,7 @@ class Readings:
             found = [self.meaning(ask, (*chosen, (name, v))) for v in self._values[name]]
             if any(query != found[0] for query in found[1:]):
                 for value in self._values[name]:
-                    yield from self.of(ask, (*chosen, (name, value)))
+                    yield from self._of(ask, (*chosen, (name, value)))
                 return
         yield chosen, self.meaning(ask, chosen)
 

@@ -32,22 +32,26 @@ RECORDINGS_MAX = 100_000
 """A day of one request a second; each is compared with every event."""
 PACKED_OTHERWISE = ("br", "zstd", "compress")
 """Encodings that Python can't unpack by itself; browsers record what was in them all the same."""
+LINE_BYTES_MAX = 16 * 2**20
+"""A step names the rows of an answer: a hundred thousand of the longest ids have some 5 MB."""
 HEAD_BYTES = 65_536
 """By its beginning a file is told."""
 AUTHORIZED = {"authorization": f"Bearer {TOKEN}"}
 """Put in the place of whatever was sent."""
 
 
-class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request to the faked API, with its answer.
 
-    `where` is file and number, for people. By the client's clock it took from `starts` to `ends`
-    (any unit; only compared with those of the same recording). By the server's clock it saw the log
-    between `seen_from` and `seen_until`, ms; None where nothing tells. `ids` are the rows of an
-    answer without a body, which a history has.
+    It is the `item` with that `number` (from 1) of the file at `path`. By the client's clock it
+    took from `starts` to `ends` (any unit; only compared with those of the same recording). By the
+    server's clock it saw the log between `seen_from` and `seen_until`, ms; None where nothing
+    tells. `ids` are the rows of an answer without a body, which a history has.
     """
 
-    where: str
+    path: str
+    item: str
+    number: int
     host: str
     ask: Ask
     status: int
@@ -57,6 +61,11 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     seen_until: Instant | None = None
     body: bytes | None = None
     ids: tuple[EventId, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """File and number, for people."""
+        return f"{self.path}, {self.item} {self.number}"
 
 
 def read_recordings(
@@ -125,15 +134,21 @@ def _is_history(head: bytes) -> bool:
 
 
 def _history(path: str) -> Iterator[Recorded]:
-    number = 0
     with Path(path).open("rb") as file:
-        for line in file:
+        number = 0
+        while line := file.readline(LINE_BYTES_MAX + 1):
             number += 1
-            for step in from_lines(line, where=f"{path}, line {number}"):
+            if len(line) > LINE_BYTES_MAX:
+                raise UsageError(
+                    f"{path}, line {number}: expected a step of at most {LINE_BYTES_MAX} bytes"
+                )
+            for step in from_lines(line, where=path, first=number):
                 if isinstance(step, Exchange) and step.method == "GET" and step.is_sound:
                     target, _, query = step.target.partition("?")
                     yield Recorded(
-                        where=f"{path}, line {number}",
+                        path=path,
+                        item="line",
+                        number=number,
                         host="",
                         ask=Ask(path=target, query=query, headers=AUTHORIZED),
                         status=step.status,
@@ -160,12 +175,13 @@ def _ours(path: str, raw: Raw, dialect: Dialect, permissive: dict[str, Any]) -> 
     except Refused as refused:
         if refused.code == "unknown-path":
             return None
-    where = f"{path}, entry {raw.number}"
     date = raw.date if raw.date is not None else raw.starts
     # A Date is cut to the second, and written when the answer is; the log was read before that.
     took = max(0, round(raw.took_ms))
     return Recorded(
-        where=where,
+        path=path,
+        item=raw.item,
+        number=raw.number,
         host=host,
         ask=ask,
         status=raw.status,
@@ -173,12 +189,14 @@ def _ours(path: str, raw: Raw, dialect: Dialect, permissive: dict[str, Any]) -> 
         ends=raw.number if raw.starts is None else raw.starts + took,
         seen_from=None if date is None else date - (took if raw.date is not None else 0),
         seen_until=None if date is None else date + (999 if raw.date is not None else took),
-        body=unpacked(raw.body, raw.encoding, where) if raw.status == 200 else b"",
+        body=unpacked(raw, path) if raw.status == 200 else b"",
     )
 
 
-def unpacked(body: bytes, encoding: str, where: str) -> bytes:
+def unpacked(raw: Raw, path: str) -> bytes:
     """Return a body that may still be packed. Raises `UsageError` for one that can't be read."""
+    body, encoding = raw.body, raw.encoding
+    where = f"{path}, {raw.item} {raw.number}"
     if encoding in PACKED_OTHERWISE and not body.lstrip().startswith((b"{", b"[")):
         raise UsageError(
             f"{where}: expected a body as text, or packed with gzip or deflate, got {encoding}; "

@@ -6,8 +6,10 @@ contradicted by an answer are dropped; what is left decides switches.
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -22,13 +24,14 @@ from fakeserver.fidelity.trace.checking import (
     Problem,
     Visibility,
     check_all,
+    missing_from,
     page_problem,
 )
 from fakeserver.fidelity.trace.culprits import Death, blamed
 from fakeserver.fidelity.trace.learning import Learned
 from fakeserver.fidelity.trace.readings import Chosen, Readings
 from fakeserver.fidelity.trace.recordings import Recorded
-from fakeserver.fidelity.trace.rows import Values
+from fakeserver.fidelity.trace.rows import Page, Values
 from fakeserver.profile import SwitchValue
 from fakeserver.query import Query
 from fakeserver.scenario import EventId
@@ -36,9 +39,11 @@ from fakeserver.scenario import EventId
 ALIVE_MAX = 20_000
 """Ways to read a recording; more come up only where it holds next to nothing to tell by."""
 MEANINGS_MAX = 1_000_000
-"""Different meanings, times requests: some 100 MB."""
+"""Different meanings, times requests: some 30 MB."""
 COMPARISONS_MAX = 50_000_000
-"""Meanings times answers times events: minutes."""
+"""Of a page, read in some way, with an event: minutes."""
+REMEMBERED_MAX = 4_096
+"""Clients ask the same again and again, and are answered the same."""
 
 Ways = dict[Chosen, int]
 """Each way to read the requests so far, and the number of what they mean in it (`_Meanings`)."""
@@ -86,7 +91,9 @@ class _Meanings:
     """What requests mean in a row, numbered; those that begin the same share their beginning."""
 
     def __init__(self) -> None:
-        self._last: list[tuple[int, int, Query | None]] = [(0, 0, None)]
+        self._before = array("l", [0])
+        self._places = array("l", [0])
+        self._queries: list[Query | None] = [None]
         self._numbers: dict[tuple[int, Query | None], int] = {}
         self._place = -1
 
@@ -99,18 +106,20 @@ class _Meanings:
         """Return the number of what `number` stands for, and then `query`."""
         key = (number, query)
         if key not in self._numbers:
-            if len(self._last) > MEANINGS_MAX:
+            self._numbers[key] = len(self._queries)
+            if len(self._queries) > MEANINGS_MAX:
                 raise _too_many()
-            self._numbers[key] = len(self._last)
-            self._last.append((number, self._place, query))
+            self._before.append(number)
+            self._places.append(self._place)
+            self._queries.append(query)
         return self._numbers[key]
 
     def of(self, number: int) -> list[tuple[int, Query | None]]:
         """Return the places of the requests and what they mean, in their order."""
         found: list[tuple[int, Query | None]] = []
         while number:
-            number, place, query = self._last[number]
-            found.append((place, query))
+            found.append((self._places[number], self._queries[number]))
+            number = self._before[number]
         return found[::-1]
 
 
@@ -122,6 +131,9 @@ class _Trace:
         lengths = frozenset(each.page.raw for each in self._answered if each.page is not None)
         self._readings = Readings(dialect, lengths)
         self._finer = dialect.name == "saleschannel"
+        self._comparisons = 0
+        self._page_problem = lru_cache(maxsize=REMEMBERED_MAX)(self._find_problem)
+        self._missing = lru_cache(maxsize=REMEMBERED_MAX)(self._find_missing)
 
     def run(self) -> Traced:
         learned = self._learned
@@ -166,11 +178,6 @@ class _Trace:
         groups: dict[int, list[Chosen]] = defaultdict(list)
         for chosen, number in ways.items():
             groups[number].append(chosen)
-        if len(groups) * len(places) * len(self._learned.events) > COMPARISONS_MAX:
-            raise UsageError(
-                f"{len(places)} requests fit {len(groups)} readings of the document: too many to "
-                "compare; cut the recording up, or run fakeserver probe"
-            )
         for number, chosen_here in groups.items():
             self._compare(meanings.of(number), chosen_here, found)
         return found
@@ -216,13 +223,26 @@ class _Trace:
             )
         if each.page is None:
             return None
-        return page_problem(query, each.page, self._learned.events, finer=self._finer)
+        return self._page_problem(query, each.page)
+
+    def _find_problem(self, query: Query, page: Page) -> Problem | None:
+        return page_problem(query, page, self._learned.events, finer=self._finer)
+
+    def _find_missing(self, query: Query, page: Page) -> tuple[EventId, ...]:
+        self._comparisons += len(self._learned.events)
+        if self._comparisons > COMPARISONS_MAX:
+            raise UsageError(
+                f"{len(self._answered)} requests that show {len(self._learned.events)} events fit "
+                "too many readings of the document to compare all; cut the recording up, or run "
+                "fakeserver probe"
+            )
+        return missing_from(query, page, self._learned.events, finer=self._finer)
 
     def _compare(
         self, read: list[tuple[int, Query | None]], chosen: list[Chosen], found: _Found
     ) -> None:
         """Look for visibility times that explain the answers, if the requests mean this."""
-        visible, problem = check_all(self._answered, read, self._learned.events, finer=self._finer)
+        visible, problem = check_all(self._answered, read, self._learned.events, self._missing)
         if problem is not None:
             found.deaths.append(Death(says=problem.says, places=problem.places))
             return
