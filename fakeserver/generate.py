@@ -71,7 +71,8 @@ def draw_scenario(
     """Draw a world of `profile`.
 
     `page_size` pins the suggested page size (rows), `late_by_ms_max` the lateness that the server
-    keeps (ms; default: what the profile documents), and `hazards` those that a world may have
+    keeps (ms; default: what the API documents; a lateness that the profile has measured is how
+    events are hidden within it), and `hazards` those that a world may have
     (default: all; the others are kept out where the world decides). `instances` of the client
     take turns to poll. `random` may be anything with the methods of `random.Random`, Hypothesis'
     ``st.randoms()`` among them. Raises `UsageError` for an unknown hazard.
@@ -87,7 +88,7 @@ def draw_scenario(
         LoggedEvent(
             id=event_id,
             recorded_at=stamp,
-            visible_at=stamp + draw_lateness(random, plan.hidden_ms_max),
+            visible_at=stamp + draw_lateness(random, plan.hidden_ms_max, profile.lateness),
             fields=fields,
         )
         for stamp, (event_id, fields) in zip(

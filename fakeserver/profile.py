@@ -86,12 +86,62 @@ class Switch(msgspec.Struct, frozen=True, kw_only=True):
         return documented or (self.default,)
 
 
+QUANTILES: Mapping[str, float] = MappingProxyType(
+    {"half": 0.5, "90%": 0.9, "99%": 0.99, "all": 1.0}
+)
+"""Names of shares of all events."""
+
+
+class MeasuredLateness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How late events became visible, ms: so many (`QUANTILES`) were hidden for no longer.
+
+    The truth lies between `least` and `most`, for nobody looks all the time. `events` is how many
+    it was measured on. `share_over_minute` is the least and the most share of them that was hidden
+    for more than a minute.
+    """
+
+    events: int
+    least: dict[str, int]
+    most: dict[str, int]
+    share_over_minute: tuple[float, float]
+
+    def check(self) -> None:
+        """Raise `ProfileError` for what is no distribution."""
+        for bounds in (self.least, self.most):
+            ms = [bounds.get(name, -1) for name in QUANTILES]
+            if bounds.keys() != QUANTILES.keys() or ms != sorted(ms) or ms[0] < 0:
+                raise ProfileError(
+                    f"lateness: expected rising ms for {', '.join(QUANTILES)}, got {bounds}"
+                )
+        if any(self.least[name] > self.most[name] for name in QUANTILES):
+            raise ProfileError("lateness: expected least to be at most most, it is above")
+
+    def at(self, share: float, between: float) -> int:
+        """Return how long an event is hidden, ms, where a `share` of all is hidden for less.
+
+        `between` (0 to 1) says where the truth lies between the least and the most.
+        """
+        least, most = (_interpolated(bounds, share) for bounds in (self.least, self.most))
+        return round(least + (most - least) * between)
+
+
+def _interpolated(bounds: Mapping[str, int], share: float) -> float:
+    """Return the value at a share, on a line from each quantile to the next, from 0 on."""
+    share_before, before = 0.0, 0
+    for name, at in QUANTILES.items():
+        if share <= at:
+            break
+        share_before, before = at, bounds[name]
+    return before + (bounds[name] - before) * (share - share_before) / (at - share_before)
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """For each switch of one dialect, the values that a scenario may pick.
 
     ``find_dialect("haravan").profile("documented")`` finds a known one;
     ``profile.narrowed(limit_max=50)`` pins switches to one value each. `source` says what the
-    choice of values rests on, and `seen` when that was so (an ISO date, or empty).
+    choice of values rests on, and `seen` when that was so (an ISO date, or empty). `lateness` is
+    how late events were where that was measured, else None.
     """
 
     dialect: str
@@ -101,6 +151,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     seen: str = ""
     switches: tuple[Switch, ...]
     allowed: Mapping[str, tuple[SwitchValue, ...]]
+    lateness: MeasuredLateness | None = None
 
     @property
     def settings_default(self) -> dict[str, SwitchValue]:

@@ -17,7 +17,7 @@ import msgspec
 from fakeserver.dialects import find_dialect
 from fakeserver.errors import ProfileError
 from fakeserver.misfits import misfit
-from fakeserver.profile import Profile, SwitchValue, build_profile
+from fakeserver.profile import MeasuredLateness, Profile, SwitchValue, build_profile
 
 AGE_DAYS_MAX = 90
 """A service changes without telling: what it did a quarter ago may no longer be so."""
@@ -54,19 +54,6 @@ class AskedRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sha256: str
 
 
-class MeasuredLateness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How late events became visible, ms: between `least` and `most`, for the named quantiles.
-
-    `events` is how many it was measured on. `share_over_minute` is the least and the most share of
-    them that was hidden for more than a minute.
-    """
-
-    events: int
-    least: dict[str, int]
-    most: dict[str, int]
-    share_over_minute: tuple[float, float]
-
-
 class ProfileFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `profile.json` holds. No token, no host, no event."""
 
@@ -93,14 +80,16 @@ class ProfileFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """Return it as a profile. Raises `ProfileError` for a switch that does not exist.
 
         Decided switches are pinned, narrowed ones keep what is left; the others may be anything
-        that the document allows.
+        that the document allows. A lateness that was measured goes with it.
         """
         found = find_dialect(self.dialect)
         for name, finding in self.switches.items():
             count = len(finding.values)
             if (finding.status == "decided") != (count == 1) and finding.status != "narrowed":
                 raise ProfileError(f"switch {name!r} is {finding.status} with {count} values")
-        return build_profile(
+        if self.lateness is not None:
+            self.lateness.check()
+        profile = build_profile(
             dialect=self.dialect,
             name=self.name,
             about=f"what the answers of a service showed on {self.seen}",
@@ -112,6 +101,7 @@ class ProfileFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 name: finding.values for name, finding in self.switches.items() if finding.values
             },
         )
+        return msgspec.structs.replace(profile, lateness=self.lateness)
 
     def pins(self) -> dict[str, SwitchValue]:
         """Return one value for each switch that is known: for a fake that is to be like it."""

@@ -20,6 +20,7 @@ from fakeserver.drawing.moments import draw_lateness
 from fakeserver.drawing.plan import TIE_GROUP_MAX
 from fakeserver.errors import UsageError
 from fakeserver.oddities import made_odd, rows_at_once
+from fakeserver.profile import MeasuredLateness
 from fakeserver.scenario import EventId, LoggedEvent
 
 FLOWS_FROM = at("1973-01-01T00:00:00Z")
@@ -73,9 +74,9 @@ class _Bucket(msgspec.Struct, frozen=True):
 class Stream:
     """The endless log of one seed at about `rate_per_s` events a second (0: none ever).
 
-    `late_by_ms_max` is the lateness that it keeps (ms; default: what the settings document). The
-    seed, these two numbers and the settings decide every event. Raises `UsageError` for a rate or
-    a lateness out of bounds.
+    `late_by_ms_max` is the lateness that it keeps (ms; default: what the settings document), and
+    `measured` how late events are within it, where that was measured. The seed, these numbers and
+    the settings decide every event. Raises `UsageError` for a rate or a lateness out of bounds.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Stream:
         seed: int,
         rate_per_s: float,
         late_by_ms_max: int | None = None,
+        measured: MeasuredLateness | None = None,
     ) -> None:
         if rate_per_s != 0 and not RATE_MIN <= rate_per_s <= RATE_MAX:
             raise UsageError(
@@ -101,6 +103,7 @@ class Stream:
         self.dialect = dialect
         self.seed = seed
         self.rate_per_s = rate_per_s
+        self._measured = measured
         self._rate = rate_per_s or RATE_OF_STILL
         self._bucket_ms = next(
             (ms for ms in BUCKETS_MS if ms * self._rate >= BUCKET_EVENTS * SECOND_MS), DAY_MS
@@ -169,7 +172,7 @@ class Stream:
             LoggedEvent(
                 id=event_id,
                 recorded_at=stamp,
-                visible_at=stamp + draw_lateness(random, self.late_by_ms_max),
+                visible_at=stamp + draw_lateness(random, self.late_by_ms_max, self._measured),
                 fields=fields,
             )
             for event_id, stamp, (_, fields) in zip(ids, stamps, told, strict=True)

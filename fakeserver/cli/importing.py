@@ -7,16 +7,15 @@ from random import Random
 
 import click
 
-from fakeserver.cli.terminal import check_writable, today
+from fakeserver.cli.terminal import OwnDialectName, check_writable, today
 from fakeserver.cli.trace import files_argument, host_option, traced_files
-from fakeserver.dialects import DIALECTS
 from fakeserver.errors import UsageError
 from fakeserver.fidelity.importing.pages import import_pages
 
 
 @click.command("import")
 @files_argument
-@click.option("--dialect", type=click.Choice(DIALECTS), required=True, help="Which API it is.")
+@click.option("--dialect", type=OwnDialectName(), required=True, help="Which API it is.")
 @host_option
 @click.option(
     "--output",

@@ -11,8 +11,7 @@ from typing import Any
 
 import click
 
-from fakeserver.cli.terminal import check_writable, print_report, today, width_of
-from fakeserver.dialects import DIALECTS
+from fakeserver.cli.terminal import OwnDialectName, check_writable, print_report, today, width_of
 from fakeserver.errors import UsageError
 from fakeserver.fidelity.probe.asking import (
     PER_SECOND_MAX,
@@ -29,9 +28,7 @@ OUTPUT_DEFAULT = "profile.json"
 
 
 PROBE_OPTIONS = (
-    click.option(
-        "--dialect", type=click.Choice(DIALECTS), required=True, help="Which API it speaks."
-    ),
+    click.option("--dialect", type=OwnDialectName(), required=True, help="Which API it speaks."),
     click.option(
         "--token-env",
         metavar="NAME",

@@ -294,7 +294,7 @@ def _options(given: dict[str, Any]) -> ServeOptions:
                 f"--profile: expected one of {given['dialect']}, got one of {measured.dialect}"
             )
         chosen["settings"] = {**measured.pins(), **chosen.get("settings", {})}
-        chosen["measured"] = measured.name
+        chosen["measured"], chosen["lateness"] = measured.name, measured.lateness
     return ServeOptions(dialect=given["dialect"], clock=mode, pace=pace, **chosen)
 
 

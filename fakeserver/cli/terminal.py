@@ -114,6 +114,30 @@ class DialectName(click.ParamType[str]):
         return [CompletionItem(name) for name in names]
 
 
+class OwnDialectName(click.Choice[str]):
+    """The name of a dialect of ours, for commands that read answers back.
+
+    A dialect says how a request is understood and an answer written. To ask a service, or to read
+    what one has answered, takes more, and no dialect of another package has it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(DIALECTS)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse others; say of an installed one what it lacks."""
+        if value not in DIALECTS and value in known_dialects():
+            self.fail(
+                f"{value!r} comes from another package, and says how requests are understood and "
+                "answers written; this command reads answers back, and would have to know where "
+                "their rows are, which field is the stamp and what decides each switch. It knows "
+                f"that of {' and '.join(DIALECTS)}.",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
 def check_writable(_ctx: click.Context, _param: click.Parameter, path: str | None) -> str | None:
     """Refuse, before any work is done, a file that can't be written afterwards."""
     if path not in (None, "-") and not Path(path).absolute().parent.is_dir():

@@ -8,9 +8,16 @@ import textwrap
 import click
 
 from fakeserver.cli.probe import write_profile
-from fakeserver.cli.terminal import check_writable, print_report, span, today, width_of
+from fakeserver.cli.terminal import (
+    OwnDialectName,
+    check_writable,
+    print_report,
+    span,
+    today,
+    width_of,
+)
 from fakeserver.clock import SECOND_MS, as_datetime
-from fakeserver.dialects import DIALECTS, find_dialect
+from fakeserver.dialects import find_dialect
 from fakeserver.fidelity.table import table
 from fakeserver.fidelity.trace.findings import profile_of
 from fakeserver.fidelity.trace.lateness import is_late
@@ -33,7 +40,7 @@ def traced_files(files: tuple[str, ...], dialect: str, host: str | None) -> Trac
 
 @click.command()
 @files_argument
-@click.option("--dialect", type=click.Choice(DIALECTS), required=True, help="Which API it is.")
+@click.option("--dialect", type=OwnDialectName(), required=True, help="Which API it is.")
 @host_option
 @click.option(
     "--output",

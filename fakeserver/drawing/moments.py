@@ -11,6 +11,7 @@ from fakeserver.clock import MINUTE_MS, SECOND_MS, Instant
 from fakeserver.dialects.base import Settings
 from fakeserver.drawing.plan import Plan
 from fakeserver.oddities import rows_at_once
+from fakeserver.profile import MeasuredLateness
 from fakeserver.scenario import LoggedEvent
 
 WALK_REQUESTS = (1, 2, 4)
@@ -86,10 +87,17 @@ def _draw_moment_of_walk(random: Random, plan: Plan) -> Instant:
     return moment - plan.late_by_ms_max if hidden else moment
 
 
-def draw_lateness(random: Random, late_by_ms_max: int) -> int:
-    """Draw how long an event is hidden, ms: usually not, at times seconds, under 1 % minutes."""
+def draw_lateness(
+    random: Random, late_by_ms_max: int, measured: MeasuredLateness | None = None
+) -> int:
+    """Draw how long an event is hidden, ms: as measured, but never longer than `late_by_ms_max`.
+
+    Where nothing was measured it is usually not, at times seconds, under 1 % minutes.
+    """
     if late_by_ms_max == 0:
         return 0
+    if measured is not None:
+        return min(measured.at(random.random(), random.random()), late_by_ms_max)
     kind = random.random()
     if kind < 0.008:
         return random.randint(min(MINUTE_MS, late_by_ms_max), late_by_ms_max)

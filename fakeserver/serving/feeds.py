@@ -56,7 +56,10 @@ class FeedOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         scenario = given.get("scenario")
         if scenario is not None:
             given.setdefault("dialect", scenario.dialect)
-        if given.get("dialect", main.dialect) != main.dialect:
+        is_other = given.get("dialect", main.dialect) != main.dialect
+        if is_other or given.keys() & {"profile", "settings"}:
+            known |= {"measured": "", "lateness": None}
+        if is_other:
             # Profiles, switches and scenarios of one API mean nothing to another.
             known |= {"profile": "default", "settings": {}, "scenario": None}
         if given.keys() & {"seed", "backlog", "rate_per_s", "profile", "settings"}:

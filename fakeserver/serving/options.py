@@ -22,7 +22,7 @@ from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import Settings
 from fakeserver.errors import UsageError
 from fakeserver.generate import check_whole
-from fakeserver.profile import SwitchValue
+from fakeserver.profile import MeasuredLateness, SwitchValue
 from fakeserver.scenario import EVENTS_MAX, Scenario
 from fakeserver.stream import LATE_BY_MS_MAX, RATE_MAX, RATE_MIN, Stream
 from fakeserver.world import World
@@ -53,6 +53,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     |---|---|
     | `dialect`, `profile`, `settings` | the API, the set of answers it may give, and switches pinned |
     | `measured` | what a measured profile is called whose values are pinned in `settings`, or empty |
+    | `lateness` | how late events are, within `late_by_ms_max`, where that was measured |
     | `seed`, `backlog`, `rate_per_s` | the stream: which, how much history (events), how fast |
     | `late_by_ms_max` | the lateness that the stream keeps, ms; None: what the profile documents |
     | `scenario` | a fixed world instead of a stream |
@@ -74,6 +75,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     starts_at: Instant | None = None
     late_by_ms_max: int | None = None
     measured: str = ""
+    lateness: MeasuredLateness | None = None
 
     def __post_init__(self) -> None:
         find_dialect(self.dialect).profile(self.profile).narrowed(**self.settings)
@@ -129,7 +131,14 @@ def build_world(options: ServeOptions, wall: Wall, *, clock: SimulatedClock | No
         options.chosen_settings(),
         clock.now,
     )
-    stream = Stream(dialect, settings, options.seed, options.rate_per_s, options.late_by_ms_max)
+    stream = Stream(
+        dialect,
+        settings,
+        options.seed,
+        options.rate_per_s,
+        options.late_by_ms_max,
+        options.lateness,
+    )
     scenario = Scenario(
         dialect=options.dialect,
         profile=options.measured or options.profile,

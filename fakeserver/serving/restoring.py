@@ -29,6 +29,7 @@ STREAM_OPTIONS = (
     "backlog",
     "rate_per_s",
     "late_by_ms_max",
+    "lateness",
     "starts_at",
 )
 """What decides the log: a state file is of use only to a server with the same."""

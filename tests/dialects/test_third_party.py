@@ -17,6 +17,7 @@ import pytest
 from openapi_spec_validator import validate
 
 import fakeserver
+from fakeserver.cli import main
 from fakeserver.dialects import DIALECTS, find_dialect, known_dialects
 from fakeserver.errors import ProfileError
 from fakeserver.serving.documents import merged
@@ -167,6 +168,23 @@ def test_the_command_line_knows_it(fakes: Any, tmp_path: Path) -> None:
     again = fakes("fakeserver", "replay", str(world), client, cwd=tmp_path)
     assert again.returncode == 1, again.stderr
     assert again.stdout.startswith("BROKEN  LOST")
+
+
+@pytest.mark.parametrize("command", [("trace", "x.har"), ("import", "x.har"), ("probe", "x")])
+def test_what_reads_answers_back_says_what_it_lacks(
+    auditlog: Any, command: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--token-env", "TOKEN"] if command[0] == "probe" else []
+    for dialect, says in (
+        ("auditlog", "'auditlog' comes from another package"),
+        ("nonesuch", "'nonesuch' is not one of 'haravan', 'saleschannel'"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main([*command, *options, "--dialect", dialect])
+        assert ended.value.code == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert says in said
+        assert dialect == "nonesuch" or "where their rows are" in said
 
 
 def test_explain_and_the_served_document_know_it(auditlog: Any) -> None:

@@ -58,6 +58,19 @@ def test_what_is_left_out_is_as_in_the_main_world():
     assert health["clock"]["mode"] == "simulated"
 
 
+def test_another_profile_is_not_called_by_what_was_measured():
+    """Its name and its lateness are those of the main world, and of feeds that change no switch."""
+    site = a_site(seed=4, backlog=3, measured="traced-2020-01-01")
+    for asked, name in (
+        ({}, "traced-2020-01-01"),
+        ({"seed": 5}, "traced-2020-01-01"),
+        ({"profile": "documented"}, "documented"),
+        ({"dialect": "saleschannel"}, "default"),
+    ):
+        feed = control(site, "POST", "feeds", asked)
+        assert below(site, "GET", feed["id"], "scenario")["profile"] == name
+
+
 def test_a_scenario_can_be_a_feed(site):
     scenario = json.loads(generate_scenario(dialect="saleschannel", seed=2).to_json())
     feed = control(site, "POST", "feeds", {"scenario": scenario})

@@ -14,8 +14,8 @@ from fakeserver.fidelity.probe.saleschannel import SalesChannelProbe
 from fakeserver.fidelity.trace.lateness import is_late, measured
 from fakeserver.fidelity.trace.readings import PERMISSIVE, Readings, meant
 from fakeserver.fidelity.trace.tracing import Traced
-from fakeserver.profile import SwitchValue
-from fakeserver.profile_file import MeasuredLateness, ProfileFile
+from fakeserver.profile import MeasuredLateness, SwitchValue
+from fakeserver.profile_file import ProfileFile
 
 LATE: Mapping[str, SwitchValue] = {"haravan": "documented", "saleschannel": "minutes"}
 """The value of ``lateness`` under which events may be late at all."""

@@ -7,11 +7,8 @@ from math import ceil
 
 from fakeserver.clock import MINUTE_MS, SECOND_MS
 from fakeserver.fidelity.trace.tracing import Traced
-from fakeserver.profile_file import MeasuredLateness
+from fakeserver.profile import QUANTILES, MeasuredLateness
 from fakeserver.query import RECORDED_AT
-
-QUANTILES = {"half": 0.5, "90%": 0.9, "99%": 0.99, "all": 1.0}
-"""Of the events, so many were hidden for no longer."""
 
 
 def intervals(traced: Traced) -> Iterator[tuple[int, int]]:

@@ -69,28 +69,42 @@ class Learned:
         if recorded.status != 200:
             return None
         if recorded.body is None:
-            rows: list[dict[str, Any]] | None = [{"id": event_id} for event_id in recorded.ids]
-        else:
-            rows = rows_in(self._dialect.name, query.endpoint, recorded.body)
-        if rows is None:
-            return None
-        if recorded.body is not None:
+            return self._known(query, recorded.ids)
+        rows = rows_in(self._dialect.name, query.endpoint, recorded.body)
+        if rows is not None:
             self.letters.note(recorded.body)
-        return self._learned(query, rows)
+        return None if rows is None else self._shown(query, rows)
 
-    def _learned(self, query: Query, rows: list[dict[str, Any]]) -> Page:
+    def _shown(self, query: Query, rows: list[dict[str, Any]]) -> Page:
+        """Learn from whole rows, or the fields of them that were asked for."""
         values = [values_of(self._dialect, row) for row in rows]
         if any(ID not in each for each in values):
             return Page(ids=(), raw=len(rows))
-        in_log = any(condition.field == SCOPED_ONLY for condition in query.conditions)
+        in_log = _is_of_log(query)
         for row, known in zip(rows, values, strict=True):
-            if in_log:  # others may be shown under an order or a product alone
+            if in_log:
                 known[SCOPED_ONLY] = False
             self._learn(known[ID], known, row)
         fields = frozenset(name for each in values for name in each)
+        return self._kept(tuple(each[ID] for each in values), fields)
+
+    def _known(self, query: Query, ids: tuple[EventId, ...]) -> Page:
+        """Learn from rows of which nothing is known but their ids."""
+        if not all(isinstance(event_id, self._dialect.id_type) for event_id in ids):
+            return Page(ids=(), raw=len(ids))
+        in_log = _is_of_log(query)
+        for event_id in ids:
+            known = self.events.get(event_id)
+            if known is None or (in_log and SCOPED_ONLY not in known):
+                values: Values = {ID: event_id, SCOPED_ONLY: False} if in_log else {ID: event_id}
+                self._learn(event_id, values, {"id": event_id})
+        return self._kept(ids, frozenset({ID}))
+
+    def _kept(self, ids: tuple[EventId, ...], fields: frozenset[str]) -> Page:
+        """Return a page that shares what it can with others."""
         page = Page(
-            ids=tuple(self._ids[each[ID]] for each in values),
-            raw=len(rows),
+            ids=tuple(self._ids[event_id] for event_id in ids),
+            raw=len(ids),
             fields=self._fields.setdefault(fields, fields),
         )
         return self._pages.setdefault(page, page)
@@ -115,6 +129,11 @@ class Learned:
                 says=f"the event {event_id} has another {changed} than before",
                 places=(0 if shown is None else shown, len(self.answered)),
             )
+
+
+def _is_of_log(query: Query) -> bool:
+    """Whether a list is of the whole log: some events may be shown under a subject alone."""
+    return any(condition.field == SCOPED_ONLY for condition in query.conditions)
 
 
 def place_of_row(

@@ -9,7 +9,7 @@ from fakeserver.clock import SECOND_MS, clock_text, duration_text
 from fakeserver.dialects import find_dialect
 from fakeserver.fidelity.trace.checking import Answered
 from fakeserver.fidelity.trace.tracing import Traced
-from fakeserver.profile_file import MeasuredLateness
+from fakeserver.profile import MeasuredLateness
 
 IDS_SHOWN_MAX = 12
 """A page has more; the event in question stands beside."""
