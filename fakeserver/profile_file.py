@@ -85,7 +85,8 @@ class ProfileFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         found = find_dialect(self.dialect)
         for name, finding in self.switches.items():
             count = len(finding.values)
-            if (finding.status == "decided") != (count == 1) and finding.status != "narrowed":
+            fits = {"decided": count == 1, "narrowed": count > 1}
+            if not fits.get(finding.status, count == 0):
                 raise ProfileError(f"switch {name!r} is {finding.status} with {count} values")
         if self.lateness is not None:
             self.lateness.check()

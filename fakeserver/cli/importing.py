@@ -11,6 +11,7 @@ from fakeserver.cli.terminal import OwnDialectName, check_writable, today
 from fakeserver.cli.trace import files_argument, host_option, traced_files
 from fakeserver.errors import UsageError
 from fakeserver.fidelity.importing.pages import import_pages
+from fakeserver.fidelity.values import printable
 
 
 @click.command("import")
@@ -45,6 +46,7 @@ def import_files(
     if imported.left_out:
         click.echo(f"{imported.left_out} events were left out: no answer shows all their fields")
     if traced.contradiction is not None:
-        click.echo(f"the answers contradict each other ({traced.contradiction.says}); see trace")
+        says = printable(traced.contradiction.says)
+        click.echo(f"the answers contradict each other ({says}); see trace")
     click.echo(f"serve it:   fakeserver serve --scenario {output}")
     click.echo(f"replay it:  fakeserver replay {output} my_client.py:follow")

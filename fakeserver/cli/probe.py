@@ -82,6 +82,11 @@ def probe(
     token = os.environ.get(token_env, "")
     if not token:
         raise UsageError(f"expected a token in the environment variable {token_env}, it is empty")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise UsageError(
+            f"expected a token in {token_env}: letters, digits and signs of ASCII; got something "
+            "else, such as a space, or a line break at its end"
+        )
     asker = Asker(
         send_to(url),
         headers={"Authorization": f"Bearer {token}"},

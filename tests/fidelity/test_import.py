@@ -137,9 +137,55 @@ def test_the_same_word_becomes_the_same_in_its_shape() -> None:
     assert 100 < number < 1_000
 
 
+def test_an_address_in_angle_brackets_is_no_tag() -> None:
+    text = "Anna Nguyen <anna.nguyen@mail.example> wrote <strong>Thanks</strong><br/>"
+    made = Scrubber(Random(1), [text]).text(text)
+    for word in ("anna", "Anna", "nguyen", "mail", "Thanks"):
+        assert word not in made
+    assert made.endswith("</strong><br/>")
+
+
+def test_odd_values_are_changed_too() -> None:
+    """Numbers that are none, letters that no file can hold, and names that somebody entered."""
+    scrubber = Scrubber(Random(1), [])
+    odd = [float("inf"), float("nan"), 10**400, "\ud800 Anna", {"anna@mail.example": 1, "note": 2}]
+    made = scrubber.value(odd)
+    assert made[:2] == [0.0, 0.0]
+    assert len(str(made[2])) >= 401
+    assert "note" in made[4]
+    text = json.dumps(made, ensure_ascii=False)
+    assert text.encode()
+    assert "nna" not in text
+    assert "mail" not in text
+
+
+def test_words_of_the_api_stay_only_where_they_look_like_it(tmp_path: Path) -> None:
+    row = {
+        "id": "c" + "1" * 24,
+        "eventType": "TRANSACTION_STATUS_CHANGE",
+        "createdAt": "2026-03-02T12:00:00.000Z",
+        "eventAt": None,
+        "details": {"status": "Anna", "previousStatus": "PENDING", "note": {"status": "Anna"}},
+    }
+    entry = {
+        "request": {"method": "GET", "url": "https://a.example" + PATHS["saleschannel"]},
+        "response": {"status": 200, "headers": [], "content": {"text": json.dumps([row])}},
+    }
+    found = traced(tmp_path, "saleschannel", [entry])
+    (event,) = import_pages(found, random=Random(1), seen="2026-11-26").scenario.events
+    assert event.fields["eventType"] == "TRANSACTION_STATUS_CHANGE"
+    assert event.fields["details"]["previousStatus"] == "PENDING"
+    assert "Anna" not in str(event.fields)
+
+
 def test_numbers_stay_different_and_in_order() -> None:
     """Also where there are more of a length than there are others of it."""
-    for ids in ([5, 7, 12, 164748010], list(range(1, 100)), [10**17, 10**17 + 1]):
+    for ids in (
+        [5, 7, 12, 164748010],
+        list(range(1, 100)),
+        [10**17, 10**17 + 1],
+        [2**63 - 1, 10**18],
+    ):
         changed = numbers_in_order(Random(3), ids)
         assert list(changed) == sorted(ids)
         assert sorted(changed.values()) == list(changed.values())

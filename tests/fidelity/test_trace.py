@@ -1,5 +1,6 @@
 """Recordings of honest servers are explained, those of lying ones refused, by two requests."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -13,6 +14,7 @@ from fakeserver.fidelity.trace.findings import profile_of
 from fakeserver.fidelity.trace.lateness import intervals
 from fakeserver.fidelity.trace.readings import Readings
 from fakeserver.fidelity.trace.recordings import read_recordings
+from fakeserver.fidelity.trace.report import refusal
 from fakeserver.fidelity.trace.tracing import Traced, trace
 from fakeserver.generate import draw_scenario
 from tests.fidelity.lies import LIES, OF_ONE, Entries, exceed_cap, of, vanish
@@ -190,3 +192,51 @@ def test_the_command_says_which_requests_and_no_secret(
     for text in (out, refused, output.read_text()):
         assert "s3cr3t" not in text
         assert "fakeserver-token" not in text
+
+
+def answered(query: str, *rows: dict[str, Any]) -> dict[str, Any]:
+    """An entry with an answer that has some rows."""
+    target = f"https://a.example/com/events.json?{query}"
+    content = {"text": json.dumps({"events": rows})}
+    return {
+        "request": {"method": "GET", "url": target},
+        "response": {"status": 200, "headers": [], "content": content},
+    }
+
+
+def test_what_has_no_name_is_not_shown(tmp_path: Path) -> None:
+    """A token may stand in an address without any name, or be the name."""
+    entry = answered("s3cr3t&limit=1&t0ken=x&key=hush", {"id": 1}, {"id": 2})
+    said = refusal(traced(tmp_path, "haravan", [entry]), width=80)
+    assert "GET /com/events.json?…&limit=1&…&key=…" in said
+    for secret in ("s3cr3t", "t0ken", "hush"):
+        assert secret not in said
+
+
+def test_no_sign_of_an_answer_steers_a_terminal(tmp_path: Path) -> None:
+    entry = answered("limit=1", {"id": 1}, {"id": 2})
+    rows = [{"id": "c\x1b[31m", "createdAt": "2026-03-02T12:00:00Z", "eventType": "A"}] * 2
+    entry["response"]["content"]["text"] = json.dumps(rows)
+    entry["request"]["url"] = "https://a.example/saleschannel-services/v1/events?$limit=9"
+    said = refusal(traced(tmp_path, "saleschannel", [entry]), width=80)
+    assert "stands on it twice" in said
+    assert "\x1b" not in said
+
+
+def test_a_limit_that_may_be_below_the_cap_tells_nothing_of_limits_above(tmp_path: Path) -> None:
+    rows = [{"id": number, "created_at": "2026-03-02T12:00:00Z"} for number in range(1, 101)]
+    found = traced(tmp_path, "haravan", [answered("since_id=0&limit=100", *rows)])
+    assert found.contradiction is None
+    switches = profile_of(found, seen="2026-11-26").switches
+    assert switches["limit_max"].status == "undecided"
+    assert switches["limit_over_max"].status == "undecided"
+
+
+def test_a_field_that_another_answer_shows_counts(tmp_path: Path) -> None:
+    """A row whose answer was cut to its id is outside of a filter, as another answer shows."""
+    verb = {"id": 1, "verb": "create", "subject_type": "Product"}
+    lying = [answered("limit=5", verb), answered("filter=Order&fields=id", {"id": 1})]
+    found = traced(tmp_path, "haravan", lying).contradiction
+    assert found is not None
+    assert found.places == (0, 1)
+    assert "does not meet subject_type in Order" in found.says

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any
 
@@ -12,11 +12,12 @@ import msgspec
 from fakeserver.clock import MINUTE_MS, SECOND_MS, Instant
 from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import Dialect
+from fakeserver.dialects.haravan.terms import SUBJECT_TYPES
 from fakeserver.errors import UsageError
 from fakeserver.fidelity.importing.scrubbing import Scrubber, cuids_in_order, numbers_in_order
 from fakeserver.fidelity.trace.findings import profile_of
-from fakeserver.fidelity.trace.rows import instant_of
 from fakeserver.fidelity.trace.tracing import Traced
+from fakeserver.fidelity.values import as_number, instant_of
 from fakeserver.profile import SwitchValue
 from fakeserver.query import RECORDED_AT
 from fakeserver.scenario import PATIENCE_MS, EventId, LoggedEvent, Poll, Scenario
@@ -26,9 +27,15 @@ POLLS_STORM = 12
 POLLS_CALM = 4
 REQUEST_MS = 100
 PAGE_SIZE = 50
-WORDS_OF_THE_API = re.compile(r"[A-Za-z_]{1,40}")
-"""A type, a verb or a status is the API's word and stays, if it looks like one."""
-API_FIELDS = ("subject_type", "verb", "eventType", "status", "previousStatus")
+WORDS_OF_THE_API: Mapping[str, re.Pattern[str]] = {
+    "subject_type": re.compile("|".join(SUBJECT_TYPES)),
+    "verb": re.compile(r"[a-z][a-z_]{0,40}"),
+    "eventType": re.compile(r"[A-Z][A-Z_]{0,60}"),
+    "status": re.compile(r"[A-Z][A-Z_]{0,40}"),
+    "previousStatus": re.compile(r"[A-Z][A-Z_]{0,40}"),
+}
+"""What is a word of the API and not of somebody: it stays, if it looks as the document says."""
+TEXTS = ("subject_type", "verb", "body", "message", "description", "path")
 NOBODY = "nobody"
 """In the place of an author that the service does not show."""
 
@@ -50,7 +57,9 @@ def import_pages(traced: Traced, *, random: Random, seen: str) -> Imported:
     dialect = find_dialect(traced.dialect)
     rows = {key: row for key, row in traced.rows.items() if _is_whole(dialect, row)}
     if not rows:
-        raise UsageError("no recorded event has all its fields: nothing can be imported")
+        raise UsageError(
+            "no recorded event has all its fields, each of its kind: nothing can be imported"
+        )
     scrubber, ids = _scrubber(dialect, rows, random)
     events = [
         LoggedEvent(
@@ -68,10 +77,18 @@ def import_pages(traced: Traced, *, random: Random, seen: str) -> Imported:
 
 
 def _is_whole(dialect: Dialect, row: dict[str, Any]) -> bool:
+    """Whether a row shows all fields of its event, each of a kind that the fake can show again."""
     if dialect.name == "haravan":
-        needed = dialect.fields_required - {"author"} | {"id", "created_at"}
-        return row.keys() >= needed and str(row["subject_id"]).isdecimal()
-    return row.keys() >= {"id", "eventType", "createdAt"}
+        arguments = row.get("arguments", 0)
+        texts = arguments if isinstance(arguments, list) else [arguments]
+        return (
+            row.keys() >= {"id", "created_at", *TEXTS}
+            and as_number(row.get("subject_id")) is not None
+            and all(isinstance(row[name], str) for name in ("subject_type", "verb"))
+            and all(isinstance(row.get(name), str | None) for name in (*TEXTS, "author"))
+            and all(isinstance(text, str | None) for text in texts)
+        )
+    return row.keys() >= {"id", "eventType", "createdAt"} and isinstance(row["eventType"], str)
 
 
 def _scrubber(
@@ -101,30 +118,31 @@ def _texts(value: Any) -> Iterator[str]:
 def _fields(dialect: Dialect, row: dict[str, Any], scrubber: Scrubber) -> dict[str, Any]:
     if dialect.name == "haravan":
         arguments = row["arguments"] or []
-        fields = {
-            "arguments": arguments if isinstance(arguments, list) else arguments.split(", "),
-            **{name: row[name] for name in ("body", "message", "description", "path")},
-            "author": row.get("author", NOBODY),
+        texts = arguments if isinstance(arguments, list) else arguments.split(", ")
+        return {
+            **{name: _changed(name, row[name], scrubber) for name in TEXTS},
+            "arguments": [scrubber.text(text) for text in texts if text],
+            "author": scrubber.value(row.get("author", NOBODY)),
+            "subject_id": int(scrubber.text(str(row["subject_id"]))),
         }
-        changed = {name: scrubber.value(value) for name, value in fields.items()}
-        changed["subject_id"] = int(scrubber.text(str(row["subject_id"])))
-        return changed | {name: _word(row[name], scrubber) for name in ("subject_type", "verb")}
     fields = {
-        "eventType": _word(row["eventType"], scrubber),
+        "eventType": _changed("eventType", row["eventType"], scrubber),
         "eventAt": instant_of(row.get("eventAt")),
     }
     details = next((each for each in row.values() if isinstance(each, dict)), None)
     if details is not None:
-        fields["details"] = {
-            name: _word(each, scrubber) if name in API_FIELDS else scrubber.value(each)
-            for name, each in details.items()
-        }
+        whole = scrubber.value(details)
+        kept = {n: _changed(n, details[n], scrubber) for n in WORDS_OF_THE_API if n in details}
+        fields["details"] = whole | kept
     return fields
 
 
-def _word(value: Any, scrubber: Scrubber) -> Any:
-    is_word = isinstance(value, str) and WORDS_OF_THE_API.fullmatch(value)
-    return value if is_word else scrubber.value(value)
+def _changed(name: str, value: Any, scrubber: Scrubber) -> Any:
+    """Return the value of a field without anything of anybody."""
+    words = WORDS_OF_THE_API.get(name)
+    if words is not None and isinstance(value, str) and words.fullmatch(value):
+        return value
+    return scrubber.value(value)
 
 
 def _visible_at(traced: Traced, event_id: EventId) -> Instant:

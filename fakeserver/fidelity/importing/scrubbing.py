@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from random import Random
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
@@ -18,14 +19,20 @@ TRIES_MAX = 50
 """A short word may have no other of its shape; then it gets longer."""
 WORD_CHARS_MIN = 3
 """Shorter words say nothing of anybody, and there are too few of their shape to avoid all."""
+ID_MAX = 2**63
 ID_DIGITS_MAX = 18
 """What a 63-bit number holds whatever its first digit."""
 DIGITS, DIGITS_FIRST = "0123456789", "123456789"
 BEYOND_LOWER, BEYOND_UPPER = "áàảãạăâđêôơưéèíóúý", "ÁÀẢÃẠĂÂĐÊÔƠƯÉÈÍÓÚÝ"
 WITHOUT_CASE = "가나다라마바사아자차"
 
+_NAME = re.compile(r"[A-Za-z_]{1,40}")
 _WORD = re.compile(r"[^\W_]+")
-_TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*|(?<=\s)href(?==)")
+_TAG = re.compile(
+    r"</?(?:a|abbr|b|blockquote|br|code|div|em|h[1-6]|hr|i|img|li|ol|p|pre|small|span|strong|sub|sup"
+    r"|table|tbody|td|th|tr|u|ul)(?=[\s/>])|(?<=\s)href(?==)"
+)
+"""Tags of HTML stay; what else stands behind a ``<`` may be an address."""
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RESOURCE = re.compile(
     r"(?<=/)(?:admin|orders|products|articles|blogs|collections|custom_collections"
@@ -50,14 +57,20 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """Return a text with every word replaced; tags and the names of resources stay."""
-        return _PARTS.sub(self._part, text)
+        return _PARTS.sub(self._part, text.encode("utf-8", "replace").decode())
 
     def value(self, value: Any) -> Any:
-        """Return a JSON value with all text and numbers in it replaced; names of fields stay."""
+        """Return a JSON value with all text and numbers in it replaced.
+
+        Names of fields stay, if they look like names and not like what somebody has entered.
+        """
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {name: self.value(each) for name, each in value.items()}
+            return {
+                name if _NAME.fullmatch(name) else self.text(name): self.value(each)
+                for name, each in value.items()
+            }
         if isinstance(value, list):
             return [self.value(each) for each in value]
         if isinstance(value, bool) or value is None:
@@ -65,9 +78,14 @@ class Scrubber:
         return self.number(value)
 
     def number(self, number: float) -> float:
-        """Return a number with as many digits before and behind its point."""
-        text = self.text(f"{number:f}".rstrip("0").rstrip(".") if number % 1 else f"{number:.0f}")
-        return type(number)(float(text)) if isinstance(number, float) else int(text)
+        """Return a number with as many digits before and behind its point; 0 for what has none."""
+        if isinstance(number, int):
+            return int(self.text(str(number)))
+        if not isfinite(number):
+            return 0.0
+        return float(
+            self.text(f"{number:f}".rstrip("0").rstrip(".") if number % 1 else f"{number:.0f}")
+        )
 
     def _part(self, match: re.Match[str]) -> str:
         uuid, tag, resource, word = match.groups()
@@ -94,7 +112,7 @@ class Scrubber:
                     break  # two such words may become one: they are no ids
                 shape = word + word[-1] * 2
             made = "".join(self._letter(letter, n == 0) for n, letter in enumerate(shape))
-            if made.lower() not in self._avoid | self._used:
+            if made.lower() not in self._avoid and made.lower() not in self._used:
                 return made
         return made
 
@@ -122,9 +140,9 @@ def numbers_in_order(random: Random, ids: Sequence[int]) -> dict[int, int]:
         by_digits = {min(ID_DIGITS_MAX, max(by_digits) + 2): sorted(ids)}
     changed: dict[int, int] = {}
     for digits, group in by_digits.items():
-        own = set(group)
-        drawn = random.sample(range(10 ** (digits - 1), 10**digits), 2 * len(group))
-        free = [number for number in drawn if number not in own][: len(group)]
+        own, free = set(group), set[int]()
+        while len(free) < len(group):
+            free |= {random.randrange(10 ** (digits - 1), min(10**digits, ID_MAX))} - own
         changed |= dict(zip(group, sorted(free), strict=True))
     return changed
 

@@ -10,14 +10,14 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from fakeserver.clock import from_datetime
 from fakeserver.errors import FakeserverError
+from fakeserver.fidelity.values import http_date
 from fakeserver.profile_file import AskedRequest
 
 REQUESTS_MAX = 60
@@ -53,9 +53,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def at(self) -> int | None:
         """The instant in its ``Date`` header, ms since the epoch, or None."""
-        with suppress(ValueError, TypeError):
-            return from_datetime(parsedate_to_datetime(self.headers["date"]))
-        return None
+        return http_date(self.headers.get("date"))
 
 
 class Unreachable(FakeserverError):  # noqa: N818 - what happened
@@ -170,12 +168,12 @@ def retry_after_s(reply: Reply) -> float:
     """Return how many seconds an answer asks to wait, by number or by date."""
     text = reply.headers.get("retry-after", "")
     with suppress(ValueError):
-        return max(0.0, float(text))
-    with suppress(ValueError, TypeError):
-        until = from_datetime(parsedate_to_datetime(text))
-        if reply.at is not None:
-            return max(0.0, (until - reply.at) / 1000)
-    return RETRY_AFTER_S_USUAL
+        seconds = float(text)
+        return max(0.0, seconds) if isfinite(seconds) else RETRY_AFTER_S_USUAL
+    until = http_date(text)
+    if until is None or reply.at is None:
+        return RETRY_AFTER_S_USUAL
+    return max(0.0, (until - reply.at) / 1000)
 
 
 def _is_nearly_full(reply: Reply) -> bool:

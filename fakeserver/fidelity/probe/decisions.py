@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from fakeserver.dialects.base import Dialect
 from fakeserver.fidelity.probe.asking import Reply
+from fakeserver.fidelity.values import printable
 from fakeserver.profile import SwitchValue
 from fakeserver.profile_file import SwitchFinding
+
+EVIDENCE_CHARS_MAX = 300
+"""A sentence; of what an answer holds a word may stand in it, and is cut where it is long."""
 
 
 class Decisions:
@@ -77,7 +83,8 @@ class Decisions:
 
     def _note(self, name: str, finding: SwitchFinding) -> None:
         self._dialect.switch(name)
-        self.findings.setdefault(name, finding)
+        evidence = printable(finding.evidence)[:EVIDENCE_CHARS_MAX]
+        self.findings.setdefault(name, msgspec.structs.replace(finding, evidence=evidence))
 
     def complete(self, why: str) -> dict[str, SwitchFinding]:
         """Return a finding for every switch in the order of the dialect; the rest is open."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from fakeserver.clock import Instant, from_datetime
+from fakeserver.clock import Instant
 from fakeserver.dialects.base import Dialect
 from fakeserver.errors import UsageError
 from fakeserver.fidelity.probe.asking import Asker, Query, Reply
 from fakeserver.fidelity.probe.decisions import Decisions
+from fakeserver.fidelity.values import instant_of
 from fakeserver.profile import SwitchValue
 
 LIST = "/saleschannel-services/v1/events"
@@ -88,7 +88,12 @@ class SalesChannelProbe:
         rows = reply.json
         if reply.status != 200 or not isinstance(rows, list):
             return None
-        if not all(isinstance(row, dict) and "id" in row for row in rows):
+        if not all(
+            isinstance(row, dict)
+            and "id" in row
+            and isinstance(row.get("createdAt", 0), str | None)
+            for row in rows
+        ):
             return None
         self.rows |= {str(row["id"]): row for row in rows}
         return rows
@@ -126,11 +131,7 @@ class SalesChannelProbe:
 
 def moment_of(row: Row, field: str = "createdAt") -> Instant | None:
     """Return a time of a row, ms since the epoch, or None where there is none to read."""
-    try:
-        moment = datetime.fromisoformat(row[field])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return None if moment.tzinfo is None else from_datetime(moment.astimezone(UTC))
+    return instant_of(row.get(field))
 
 
 def ids_of(rows: Iterable[Row]) -> list[str]:

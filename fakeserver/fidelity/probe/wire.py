@@ -13,6 +13,7 @@ from fakeserver.fidelity.probe.asking import Reply, Send, Unreachable
 TIMEOUT_S = 30
 BODY_BYTES_MAX = 32 * 2**20
 """A thousand events of the longest kind have some 3 MB."""
+CHUNK_BYTES = 65_536
 
 
 def send_to(url: str) -> Send:
@@ -20,7 +21,10 @@ def send_to(url: str) -> Send:
 
     Raises `UsageError` for what is no HTTP address. The function raises `Unreachable`.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"expected a base URL such as https://shop.example: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise UsageError(f"expected a base URL such as https://shop.example, got {url!r}")
     if parts.username or parts.password:
@@ -39,11 +43,13 @@ def send_to(url: str) -> Send:
                 allow_redirects=False,  # another host must not see the token
                 stream=True,
             ) as answer:
-                content = answer.raw.read(BODY_BYTES_MAX + 1, decode_content=True)
-                if len(content) > BODY_BYTES_MAX:
-                    raise Unreachable(f"an answer has more than {BODY_BYTES_MAX} bytes")
+                content = bytearray()
+                for chunk in answer.iter_content(CHUNK_BYTES):
+                    content += chunk
+                    if len(content) > BODY_BYTES_MAX:
+                        raise Unreachable(f"an answer has more than {BODY_BYTES_MAX} bytes")
                 names = {name.lower(): value for name, value in answer.headers.items()}
-                return Reply(status=answer.status_code, headers=names, body=content)
+                return Reply(status=answer.status_code, headers=names, body=bytes(content))
         except (requests.RequestException, OSError) as error:
             # The text of the error may hold the whole request; its type says enough.
             raise Unreachable(f"no answer from {parts.hostname}: {type(error).__name__}") from error

@@ -10,7 +10,8 @@ from typing import Any
 
 from fakeserver.errors import UsageError
 from fakeserver.fidelity.trace.entries import Raw
-from fakeserver.fidelity.trace.har import INSTALL, as_status, http_date, items
+from fakeserver.fidelity.trace.har import INSTALL, items
+from fakeserver.fidelity.values import as_number, http_date
 
 DEPTH_MAX = 100
 """An interaction nests some six deep."""
@@ -18,9 +19,18 @@ ALIASES_MAX = 10_000
 """A cassette names what comes twice; it is shared, never copied."""
 
 
+LISTS = ("http_interactions", "interactions")
+"""What VCR for Ruby, and what vcrpy calls its list."""
+
+
+def is_json(head: bytes) -> bool:
+    """Whether JSON that begins so is a cassette."""
+    return any(f'"{name}"'.encode() in head for name in LISTS)
+
+
 def json_entries(path: str, head: bytes) -> Iterator[Raw]:
     """Yield the interactions of a cassette in JSON."""
-    for name in ("http_interactions", "interactions"):
+    for name in LISTS:
         if f'"{name}"'.encode() in head:
             for number, each in enumerate(items(path, f"{name}.item"), start=1):
                 yield _raw(path, number, each)
@@ -42,24 +52,21 @@ def _raw(path: str, number: int, found: Any) -> Raw:
     if not isinstance(request, dict) or not isinstance(response, dict):
         raise UsageError(f"{where}: expected a request and a response")
     status = response.get("status")
+    named = response.get("headers")
     headers = {
         str(name).lower(): str(value[0] if isinstance(value, list) and value else value)
-        for name, value in (response.get("headers") or {}).items()
+        for name, value in (named.items() if isinstance(named, dict) else ())
     }
     return Raw(
         item="interaction",
         number=number,
         method=str(request.get("method", "")).upper(),
         url=str(request.get("uri", "")),
-        status=as_status(_number(status.get("code") if isinstance(status, dict) else status)),
+        status=as_number(status.get("code") if isinstance(status, dict) else status) or 0,
         body=_body(response.get("body"), where),
         encoding=headers.get("content-encoding", "").lower(),
         date=http_date(headers.get("date")) or http_date(found.get("recorded_at")),
     )
-
-
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def _body(body: Any, where: str) -> bytes:
@@ -115,7 +122,7 @@ class _Builder:
         self._anchors: dict[str, Any] = {}
 
     def interactions(self) -> Iterator[Any]:
-        """Yield the items of ``interactions`` (vcrpy) or ``http_interactions`` (VCR)."""
+        """Yield the items of the list of interactions."""
         yaml = self._yaml
         for event in self._events:
             if isinstance(event, yaml.MappingStartEvent):
@@ -126,7 +133,7 @@ class _Builder:
             name = self._value(event, 0)
             start = next(self._events)
             is_list = isinstance(start, yaml.SequenceStartEvent)
-            if name in ("interactions", "http_interactions") and is_list:
+            if name in LISTS and is_list:
                 while not isinstance(each := next(self._events), yaml.SequenceEndEvent):
                     yield self._value(each, 1)
             else:

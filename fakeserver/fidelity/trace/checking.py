@@ -155,7 +155,7 @@ def check_all(
 
 def _note_shown(visibility: Visibility, place: int, answered: Sequence[Answered]) -> None:
     recorded = answered[place].recorded
-    if visibility.shown is None or recorded.ends < answered[visibility.shown].recorded.ends:
+    if visibility.shown is None or recorded.is_before(answered[visibility.shown].recorded):
         visibility.shown = place
     if recorded.seen_until is not None:
         known = visibility.not_after
@@ -166,7 +166,7 @@ def _note_shown(visibility: Visibility, place: int, answered: Sequence[Answered]
 
 def _note_missing(visibility: Visibility, place: int, answered: Sequence[Answered]) -> None:
     recorded = answered[place].recorded
-    if visibility.missing is None or recorded.starts > answered[visibility.missing].recorded.starts:
+    if visibility.missing is None or answered[visibility.missing].recorded.is_before(recorded):
         visibility.missing = place
     if recorded.seen_from is not None:
         known = visibility.not_before
@@ -183,7 +183,7 @@ def _first_contradiction(
         if visibility.shown is None or visibility.missing is None:
             continue
         shown, missing = answered[visibility.shown], answered[visibility.missing]
-        if missing.recorded.starts >= shown.recorded.ends and (
+        if shown.recorded.is_before(missing.recorded) and (
             worst is None or visibility.missing < worst.places[-1]
         ):
             worst = Contradiction(

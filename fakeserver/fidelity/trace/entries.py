@@ -21,5 +21,5 @@ class Raw(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     encoding: str = ""
     starts: Instant | None = None
-    took_ms: float = 0
+    took_ms: int = 0
     date: Instant | None = None

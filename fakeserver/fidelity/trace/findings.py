@@ -21,6 +21,8 @@ LATE: Mapping[str, SwitchValue] = {"haravan": "documented", "saleschannel": "min
 """The value of ``lateness`` under which events may be late at all."""
 WHOLE_ROW = frozenset({"id", "created_at", "verb", "message"})
 """A row with these came without ``fields``."""
+BESIDE_STRICTNESS = ("limit_max", "paging", "filter_case")
+"""Switches that decide with a strict one whether a request is refused."""
 SIZES = ("limit_max", "limit_default")
 """Switches that take any number: what is left of those that were tried is not all there is."""
 
@@ -70,15 +72,22 @@ _ANY = object()
 def _accepted(dialect: Dialect, traced: Traced, decisions: Decisions) -> None:
     """Decide switches whose strict value would have refused what was answered."""
     base = Readings(dialect, frozenset()).permissive
-    answered = [each.recorded.ask for each in traced.answered if each.recorded.status == 200]
+    asks = (each.recorded.ask for each in traced.answered if each.recorded.status == 200)
+    answered = {(ask.path, ask.query): ask for ask in asks}.values()
+    # Whether a request is refused may depend on what is left of other switches as well.
+    left = {
+        tuple(pair for pair in chosen if pair[0] in BESIDE_STRICTNESS) for chosen in traced.chosen
+    }
     for name, lenient in PERMISSIVE[dialect.name].items():
         others = [value for value in dialect.switch(name).values if value != lenient]
         if len(others) != 1:
             continue
-        strict = {**base, name: others[0]}
-        count = sum(meant(dialect, ask, strict) is None for ask in answered)
-        if count:
-            says = f"{count} requests were answered that {others[0]!r} refuses"
+        stricts = [{**base, **dict(chosen), name: others[0]} for chosen in left]
+        count = sum(
+            all(meant(dialect, ask, strict) is None for strict in stricts) for ask in answered
+        )
+        if stricts and count:
+            says = f"{count} different requests were answered that {others[0]!r} refuses"
             decisions.decide(name, lenient, says)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+from codecs import BOM_UTF8
 from collections.abc import Iterator
-from contextlib import suppress
-from datetime import datetime
-from email.utils import parsedate_to_datetime
+from math import ceil
 from pathlib import Path
 from typing import Any
 
-from fakeserver.clock import Instant, from_datetime
+from fakeserver.clock import HOUR_MS
 from fakeserver.errors import UsageError
 from fakeserver.fidelity.trace.entries import Raw
+from fakeserver.fidelity.values import as_number, http_date, instant_of
 
 INSTALL = "pip install 'fakeserver[recordings]'"
 
@@ -26,17 +26,16 @@ def entries(path: str, prefix: str = "log.entries.item") -> Iterator[Raw]:
         if not isinstance(with_body, dict) or not isinstance(request, dict):
             raise UsageError(f"{path}, entry {number}: expected a request and a response")
         headers = _headers(with_body.get("headers"))
-        took = entry.get("time")
         yield Raw(
             item="entry",
             number=number,
             method=str(request.get("method", "")).upper(),
             url=str(request.get("url", "")),
-            status=as_status(with_body.get("status")),
+            status=as_number(with_body.get("status")) or 0,
             body=_body(with_body.get("content"), f"{path}, entry {number}"),
             encoding=headers.get("content-encoding", "").lower(),
-            starts=_iso(entry.get("startedDateTime")),
-            took_ms=float(took) if isinstance(took, (int, float)) else 0,
+            starts=instant_of(entry.get("startedDateTime")),
+            took_ms=_took_ms(entry.get("time")),
             date=http_date(headers.get("date")),
         )
 
@@ -49,6 +48,8 @@ def items(path: str, prefix: str) -> Iterator[Any]:
         raise UsageError(f"reading {path} needs ijson: {INSTALL}") from error
     count = 0
     with Path(path).open("rb") as file:
+        if file.read(len(BOM_UTF8)) != BOM_UTF8:
+            file.seek(0)
         try:
             for item in ijson.items(file, prefix, use_float=True):
                 count += 1
@@ -62,23 +63,10 @@ def items(path: str, prefix: str) -> Iterator[Any]:
         raise UsageError(f"{path}: expected a list with entries at {prefix}, got none")
 
 
-def as_status(value: Any) -> int:
-    """Return a status, 0 for none."""
-    return value if isinstance(value, int) else 0
-
-
-def http_date(text: Any) -> Instant | None:
-    """Read a ``Date`` header."""
-    with suppress(ValueError, TypeError):
-        return from_datetime(parsedate_to_datetime(text))
-    return None
-
-
-def _iso(text: Any) -> Instant | None:
-    with suppress(ValueError, TypeError):
-        moment = datetime.fromisoformat(text)
-        return None if moment.tzinfo is None else from_datetime(moment)
-    return None
+def _took_ms(value: Any) -> int:
+    """Return what a request took, 0 where that is not told; -1 stands for that too."""
+    known = isinstance(value, (int, float)) and 0 <= value <= HOUR_MS
+    return ceil(value) if known else 0
 
 
 def _headers(found: Any) -> dict[str, str]:

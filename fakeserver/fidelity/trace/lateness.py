@@ -16,7 +16,8 @@ def intervals(traced: Traced) -> Iterator[tuple[int, int]]:
 
     What was recorded before the first request says nothing: nobody looked.
     """
-    began = min((each.recorded.seen_from or 0 for each in traced.answered), default=0)
+    looks = (each.recorded.seen_from for each in traced.answered)
+    began = min((look for look in looks if look is not None), default=0)
     for event_id, visibility in traced.visible.items():
         stamp = traced.events[event_id].get(RECORDED_AT)
         if stamp is None or visibility.not_after is None:

@@ -30,8 +30,9 @@ class Learned:
     """What a recording shows.
 
     `events` has what is known of each event by the names of `query`, `rows` how it was shown.
-    `altered` says where an event is not what it was before. Raises `UsageError` for a log that is
-    longer than any that can be looked at.
+    `altered` says where an event is not what it was before, `unread` how many answers with status
+    200 hold no rows that can be read. Raises `UsageError` where that are all of them, and for a log
+    that is longer than any that can be looked at.
     """
 
     def __init__(self, dialect: Dialect, recordings: Iterable[Recorded]) -> None:
@@ -40,6 +41,7 @@ class Learned:
         self.rows: dict[EventId, dict[str, Any]] = {}
         self.letters = Letters()
         self.altered: Contradiction | None = None
+        self.unread = 0
         self._dialect = dialect
         self._permissive = Readings(dialect, frozenset()).permissive
         self._ids: dict[EventId, EventId] = {}
@@ -52,6 +54,11 @@ class Learned:
                 recorded, body=None, ids=(), ask=self._shared(recorded.ask)
             )
             self.answered.append(Answered(recorded=slim, page=page))
+        if self.unread and all(each.page is None for each in self.answered):
+            raise UsageError(
+                f"{self.unread} answers with status 200, and none has a body with rows; was it "
+                "recorded without contents?"
+            )
 
     def _shared(self, ask: Ask) -> Ask:
         """Return the same object for what is asked again and again."""
@@ -71,9 +78,11 @@ class Learned:
         if recorded.body is None:
             return self._known(query, recorded.ids)
         rows = rows_in(self._dialect.name, query.endpoint, recorded.body)
-        if rows is not None:
-            self.letters.note(recorded.body)
-        return None if rows is None else self._shown(query, rows)
+        if rows is None:
+            self.unread += 1
+            return None
+        self.letters.note(recorded.body)
+        return self._shown(query, rows)
 
     def _shown(self, query: Query, rows: list[dict[str, Any]]) -> Page:
         """Learn from whole rows, or the fields of them that were asked for."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import BytesIO
@@ -44,9 +46,9 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request to the faked API, with its answer.
 
     It is the `item` with that `number` (from 1) of the file at `path`. By the client's clock it
-    took from `starts` to `ends` (any unit; only compared with those of the same recording). By the
-    server's clock it saw the log between `seen_from` and `seen_until`, ms; None where nothing
-    tells. `ids` are the rows of an answer without a body, which a history has.
+    took from `starts` to `ends`, and by the server's it saw the log between `seen_from` and
+    `seen_until`, ms; None where nothing tells. `ids` are the rows of an answer without a body,
+    which a history has.
     """
 
     path: str
@@ -55,8 +57,8 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     host: str
     ask: Ask
     status: int
-    starts: float
-    ends: float
+    starts: Instant | None = None
+    ends: Instant | None = None
     seen_from: Instant | None = None
     seen_until: Instant | None = None
     body: bytes | None = None
@@ -66,6 +68,20 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def where(self) -> str:
         """File and number, for people."""
         return f"{self.path}, {self.item} {self.number}"
+
+    def is_before(self, other: Recorded) -> bool:
+        """Whether this was answered before `other` was asked; False also where nobody knows.
+
+        Where the client's clock does not tell it, the order in one file does, and the server's
+        clock in several.
+        """
+        if self.ends is not None and other.starts is not None and self.ends != other.starts:
+            return self.ends < other.starts
+        if self.path == other.path:
+            return self.number < other.number
+        if self.seen_until is not None and other.seen_from is not None:
+            return self.seen_until < other.seen_from
+        return False
 
 
 def read_recordings(
@@ -81,7 +97,7 @@ def read_recordings(
     hosts: set[str] = set()
     for path in paths:
         for recorded in _read(path, dialect, permissive):
-            if host is not None and recorded.host not in ("", host):
+            if host is not None and recorded.host not in ("", host.lower()):
                 continue
             count += 1
             if count > RECORDINGS_MAX:
@@ -115,9 +131,11 @@ def _read(path: str, dialect: Dialect, permissive: dict[str, Any]) -> Iterator[R
 
 def _entries(path: str, head: bytes) -> Iterator[Raw]:
     """Return the entries of a HAR or a cassette."""
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    start = head.removeprefix(BOM_UTF8).lstrip()
     if start.startswith(b"{"):
-        return har.entries(path) if b'"log"' in head else cassettes.json_entries(path, head)
+        if re.match(rb'\{\s*"log"', start) or not (cassettes.is_json(head) or b'"log"' not in head):
+            return har.entries(path)
+        return cassettes.json_entries(path, head)
     if b"interactions:" in head:
         return cassettes.yaml_entries(path)
     raise UsageError(
@@ -166,7 +184,7 @@ def _ours(path: str, raw: Raw, dialect: Dialect, permissive: dict[str, Any]) -> 
         return None
     try:
         parts = urlsplit(raw.url)
-        host = parts.netloc.rpartition("@")[2]
+        host = parts.netloc.rpartition("@")[2].lower()
     except ValueError:
         return None
     ask = Ask(path=parts.path, query=parts.query, headers=AUTHORIZED)
@@ -175,9 +193,9 @@ def _ours(path: str, raw: Raw, dialect: Dialect, permissive: dict[str, Any]) -> 
     except Refused as refused:
         if refused.code == "unknown-path":
             return None
-    date = raw.date if raw.date is not None else raw.starts
-    # A Date is cut to the second, and written when the answer is; the log was read before that.
-    took = max(0, round(raw.took_ms))
+    # A Date is cut to the second. It is written before or after the log is read, but not before
+    # the request is sent or after the answer has come. The client's clock may be a wrong one.
+    took, date = raw.took_ms, raw.date
     return Recorded(
         path=path,
         item=raw.item,
@@ -185,10 +203,10 @@ def _ours(path: str, raw: Raw, dialect: Dialect, permissive: dict[str, Any]) -> 
         host=host,
         ask=ask,
         status=raw.status,
-        starts=raw.number if raw.starts is None else raw.starts,
-        ends=raw.number if raw.starts is None else raw.starts + took,
-        seen_from=None if date is None else date - (took if raw.date is not None else 0),
-        seen_until=None if date is None else date + (999 if raw.date is not None else took),
+        starts=raw.starts,
+        ends=None if raw.starts is None else raw.starts + took + 1,  # its start is cut to the ms
+        seen_from=None if date is None else date - took,
+        seen_until=None if date is None else date + 999 + took,
         body=unpacked(raw, path) if raw.status == 200 else b"",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from urllib.parse import unquote
 
@@ -9,6 +10,7 @@ from fakeserver.clock import SECOND_MS, clock_text, duration_text
 from fakeserver.dialects import find_dialect
 from fakeserver.fidelity.trace.checking import Answered
 from fakeserver.fidelity.trace.tracing import Traced
+from fakeserver.fidelity.values import printable
 from fakeserver.profile import MeasuredLateness
 
 IDS_SHOWN_MAX = 12
@@ -28,13 +30,17 @@ KNOWN = {
     "saleschannel": ("$limit", "$orderBy", "$filter"),
 }
 """Only the values of these are shown: of another parameter nobody knows what it holds."""
+NAME = re.compile(r"[A-Za-z_$]{1,40}")
+"""And its name, where it looks like one."""
 
 
 def refusal(traced: Traced, *, width: int) -> str:
     """Return why no setting explains a recording."""
     contradiction = traced.contradiction
     assert contradiction is not None  # noqa: S101 - the caller asked
-    says = f"CONTRADICTED  {contradiction.says}: no setting of {traced.dialect} explains it"
+    says = (
+        f"CONTRADICTED  {printable(contradiction.says)}: no setting of {traced.dialect} explains it"
+    )
     lines = textwrap.wrap(says, width, subsequent_indent="  ")
     for place in contradiction.places:
         lines += ["", *_request(traced, place, width)]
@@ -47,14 +53,14 @@ def _request(traced: Traced, place: int, width: int) -> list[str]:
     when = "" if recorded.seen_from is None else f"  {clock_text(recorded.seen_from)}"
     lines = [f"  {recorded.where}{when}"]
     lines += textwrap.wrap(
-        f"GET {shown_target(traced.dialect, each)}",
+        printable(f"GET {shown_target(traced.dialect, each)}"),
         width,
         initial_indent="    ",
         subsequent_indent="      ",
         break_on_hyphens=False,
     )
     ids = each.page.ids if each.page is not None else ()
-    text = " ".join(map(str, ids[:IDS_SHOWN_MAX])) or "-"
+    text = printable(" ".join(map(str, ids[:IDS_SHOWN_MAX]))) or "-"
     more = f" and {len(ids) - IDS_SHOWN_MAX} more" if len(ids) > IDS_SHOWN_MAX else ""
     lines += textwrap.wrap(
         f"{recorded.status}: {text}{more}",
@@ -72,8 +78,10 @@ def shown_target(dialect: str, each: Answered) -> str:
     for part in ask.query.split("&") if ask.query else ():
         name, equals, value = part.partition("=")
         name = unquote(name)
-        is_known = name.partition("[")[0] in KNOWN[dialect]
-        parts.append(f"{name}{equals}{unquote(value) if is_known else '…'}")
+        if name.partition("[")[0] in KNOWN[dialect]:
+            parts.append(f"{name}{equals}{unquote(value)}")
+        else:  # what has no value may be a token itself
+            parts.append(f"{name}=…" if equals and NAME.fullmatch(name) else "…")
     query = "&".join(parts)
     return f"{ask.path}?{query}" if query else ask.path
 
@@ -99,4 +107,5 @@ def head(traced: Traced) -> str:
     return (
         f"EXPLAINED  {len(traced.answered)} requests for {title}, {len(traced.events)} events: "
         "the model could have answered so"
+        + (f"; {traced.unread} bodies can't be read, and say nothing" if traced.unread else "")
     )

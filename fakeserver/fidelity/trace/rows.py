@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from fakeserver.clock import Instant, from_datetime
 from fakeserver.dialects.base import Dialect
+from fakeserver.fidelity.values import as_number, instant_of
 from fakeserver.query import ID, RECORDED_AT, Condition, Query
 from fakeserver.scenario import EventId
 
@@ -74,28 +73,10 @@ def values_of(dialect: Dialect, row: dict[str, Any]) -> Values:
     return values
 
 
-DIGITS_MAX = 19
-"""What a 64-bit number has; more is no id, and Python refuses to read thousands."""
-
-
-def as_number(value: Any) -> int | None:
-    """Return an id that is a number, or one written as text; None for anything else."""
-    text = str(value) if type(value) in (int, str) else ""
-    return int(text) if len(text) <= DIGITS_MAX and text.isdecimal() else None
-
-
 def _as_id(dialect: Dialect, value: Any) -> EventId | None:
     if dialect.id_type is int:
         return as_number(value)
     return value if isinstance(value, str) else None
-
-
-def instant_of(text: Any) -> Instant | None:
-    """Read a time with an offset; None for null and for what is no time."""
-    with suppress(ValueError, TypeError, OverflowError):
-        moment = datetime.fromisoformat(text)
-        return None if moment.tzinfo is None else from_datetime(moment.astimezone(UTC))
-    return None
 
 
 def meets(condition: Condition, values: Values, *, finer: bool) -> bool | None:

@@ -55,7 +55,8 @@ class Traced(msgspec.Struct, frozen=True, kw_only=True):
     `contradiction` is None where the model could have answered so. `chosen` are the settings that
     are left, `tried` the values of each switch that matters to a request. `visible` says when
     events became visible, as far as all ways that are left agree. `events` has what is known of
-    each, `rows` how it was shown, and `letters` how the answers are written.
+    each, `rows` how it was shown, and `letters` how the answers are written. `unread` is how many
+    answers say nothing, for their bodies can't be read.
     """
 
     dialect: str
@@ -67,6 +68,7 @@ class Traced(msgspec.Struct, frozen=True, kw_only=True):
     events: dict[EventId, Values]
     rows: dict[EventId, dict[str, Any]]
     letters: Letters
+    unread: int
 
 
 def trace(recordings: Iterable[Recorded], *, dialect: str) -> Traced:
@@ -152,6 +154,7 @@ class _Trace:
             events=learned.events,
             rows=learned.rows,
             letters=learned.letters,
+            unread=learned.unread,
         )
 
     def _blamed(self, found: _Found) -> Contradiction:
