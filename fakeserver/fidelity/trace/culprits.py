@@ -7,6 +7,7 @@ of a row, an order, a limit. Nothing is made up: where no other bears on it, thi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import msgspec
@@ -47,29 +48,33 @@ Meaning = Callable[[int, Chosen], Query | None]
 
 
 def blamed(
-    answered: Sequence[Answered],
-    events: Events,
-    deaths: Sequence[Death],
-    refute: Refute,
-    meaning: Meaning,
-    *,
-    finer: bool,
+    answered: Sequence[Answered], deaths: Sequence[Death], refute: Refute, witness: Witness
 ) -> Contradiction:
     """Return the contradiction behind the `deaths` of all readings, by as few requests as may be.
 
-    Those left are needed, each of them: without any one, a reading stands.
+    Those left are needed, each of them: without any one, a reading stands. `witness` looks for
+    another one where they are one alone.
     """
     left = sorted({place for death in deaths for place in death.places})
-    last = deaths[-1]
     if len(left) > CANDIDATES_MAX:
-        return Contradiction(says=last.says, places=last.places)
+        return Contradiction(says=deaths[-1].says, places=deaths[-1].places)
     for place in tuple(left):
         rest = [each for each in left if each != place]
         if rest and (found := refute(rest)) is not None:
             left, deaths = rest, found
     if len(left) > 1:
         return _together(answered, left, deaths)
-    return _alone(answered, events, left[0], deaths, meaning, finer=finer)
+    (place,) = left
+    for death in deaths:
+        beside = witness.of(death, place)
+        if beside is not None:
+            other, shows = beside
+            return Contradiction(says=f"{death.says}; {shows}", places=(other, place))
+    return Contradiction(
+        says=f"{deaths[0].says}; no other request bears on it, this one answer contradicts itself: "
+        f"{answered[place].recorded.where} and its own parameters",
+        places=(place,),
+    )
 
 
 def _together(
@@ -93,80 +98,47 @@ def _together(
     )
 
 
-def _alone(
-    answered: Sequence[Answered],
-    events: Events,
-    place: int,
-    deaths: Sequence[Death],
-    meaning: Meaning,
-    *,
-    finer: bool,
-) -> Contradiction:
-    """Say what is wrong with one answer, beside another one that is right in that."""
-    for death in deaths:
-        assert death.problem is not None  # noqa: S101 - what takes two answers names two
-        witness = _Witness(answered, events, meaning, death.chosen, finer=finer)
-        beside = witness.of(death.problem, place)
-        if beside is not None:
-            other, shows = beside
-            return Contradiction(says=f"{death.says}; {shows}", places=(other, place))
-    return Contradiction(
-        says=f"{deaths[0].says}; no other request bears on it, this one answer contradicts itself: "
-        f"{answered[place].recorded.where} and its own parameters",
-        places=(place,),
-    )
-
-
-class _Witness:
+class Witness:
     """Looks for an answer that keeps what another one breaks, read by the same settings."""
 
     def __init__(
-        self,
-        answered: Sequence[Answered],
-        events: Events,
-        meaning: Meaning,
-        chosen: Chosen,
-        *,
-        finer: bool,
+        self, answered: Sequence[Answered], events: Events, meaning: Meaning, *, finer: bool
     ) -> None:
         self._answered = answered
         self._events = events
         self._meaning = meaning
-        self._chosen = chosen
         self._finer = finer
 
-    def of(self, problem: Problem, culprit: int) -> tuple[int, str] | None:
+    def of(self, death: Death, culprit: int) -> tuple[int, str] | None:
         """Return the place of a request, and what it shows; None where there is no such one."""
-        if problem.kind in ("condition", "twice"):
-            is_twice = problem.kind == "twice"
-            field, says = (ID, "has it once") if is_twice else (problem.field, "shows that")
-            place = place_of_row(self._answered, problem.rows[0], field, but=culprit)
-            return None if place is None else (place, f"the other answer {says}")
-        query = self._meaning(culprit, self._chosen)
-        if query is None:
+        problem, query = death.problem, self._meaning(culprit, death.chosen)
+        if problem is None or query is None:
             return None
+        if problem.kind in ("condition", "twice"):
+            if problem.field == ID:  # the row shows it by itself
+                return None
+            place = place_of_row(self._answered, problem.rows[0], problem.field or ID, but=culprit)
+            return None if place is None else (place, "the other answer shows that event too")
+        look = partial(self._first, death.chosen, culprit)
         if problem.kind == "limit":
-            return self._first(
-                lambda other, page: other.limit == query.limit == page.raw,
-                culprit,
+            return look(
                 "the other answer keeps the same limit",
+                lambda other, page: other.limit == query.limit == page.raw,
             )
-        return self._first(
-            lambda other, page: other.order == query.order and {*problem.rows} <= {*page.ids},
-            culprit,
+        return look(
             "the other answer has them the other way round",
-        ) or self._first(
-            lambda other, page: other.order == query.order and self._goes_by(other, page),
-            culprit,
+            lambda other, page: other.order == query.order and {*problem.rows} <= {*page.ids},
+        ) or look(
             "the other answer keeps that order",
+            lambda other, page: other.order == query.order and self._goes_by(other, page),
         )
 
     def _first(
-        self, shows: Callable[[Query, Page], bool], culprit: int, says: str
+        self, chosen: Chosen, culprit: int, says: str, shows: Callable[[Query, Page], bool]
     ) -> tuple[int, str] | None:
         """Return the first other request whose answer `shows` it, and has nothing wrong."""
         for place, each in enumerate(self._answered):
-            other = None if each.page is None else self._meaning(place, self._chosen)
+            other = None if each.page is None else self._meaning(place, chosen)
             if place == culprit or each.page is None or other is None:
                 continue
             if shows(other, each.page) and not page_problem(

@@ -27,7 +27,7 @@ from fakeserver.fidelity.trace.checking import (
     missing_from,
     page_problem,
 )
-from fakeserver.fidelity.trace.culprits import Death, blamed
+from fakeserver.fidelity.trace.culprits import Death, Witness, blamed
 from fakeserver.fidelity.trace.learning import Learned
 from fakeserver.fidelity.trace.readings import Chosen, Readings
 from fakeserver.fidelity.trace.recordings import Recorded
@@ -165,8 +165,8 @@ class _Trace:
         def meaning(place: int, chosen: Chosen) -> Query | None:
             return self._readings.meaning(self._answered[place].recorded.ask, chosen)
 
-        events = self._learned.events
-        return blamed(self._answered, events, found.deaths, refute, meaning, finer=self._finer)
+        witness = Witness(self._answered, self._learned.events, meaning, finer=self._finer)
+        return blamed(self._answered, found.deaths, refute, witness)
 
     def _explained(self, places: Sequence[int]) -> _Found:
         """Read the requests at `places` in every way, and look for visibility times under each."""
