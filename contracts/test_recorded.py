@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 
 from fakeserver.dialects import find_dialect
-from fakeserver.fidelity.trace.readings import READING, Readings
+from fakeserver.fidelity.trace.readings import READING
 from fakeserver.fidelity.trace.recordings import Recorded, read_recordings
 from fakeserver.fidelity.trace.report import refusal
 from fakeserver.fidelity.trace.tracing import trace
@@ -26,8 +26,7 @@ def recorded(recording: str, pytestconfig: pytest.Config) -> list[Recorded]:
     dialect = find_dialect(pytestconfig.option.fakeserver_dialect)
     if dialect.name not in READING:
         pytest.skip(f"recordings of {dialect.name} can't be read: only {', '.join(READING)}")
-    permissive = Readings(dialect, frozenset()).permissive
-    return list(read_recordings([recording], dialect, permissive))
+    return list(read_recordings([recording], dialect))
 
 
 def test_every_recorded_answer_keeps_the_document(

@@ -21,7 +21,6 @@ from fakeserver.dialects import find_dialect
 from fakeserver.fidelity.table import table
 from fakeserver.fidelity.trace.findings import profile_of
 from fakeserver.fidelity.trace.lateness import is_late
-from fakeserver.fidelity.trace.readings import Readings
 from fakeserver.fidelity.trace.recordings import read_recordings
 from fakeserver.fidelity.trace.report import head, lateness_lines, refusal
 from fakeserver.fidelity.trace.tracing import Traced
@@ -34,8 +33,7 @@ host_option = click.option("--host", help="Only requests to this host (and port)
 def traced_files(files: tuple[str, ...], dialect: str, host: str | None) -> Traced:
     """Read recordings and look for what explains them. Raises `UsageError`."""
     found = find_dialect(dialect)
-    permissive = Readings(found, frozenset()).permissive
-    return run_trace(read_recordings(files, found, permissive, host=host), dialect=dialect)
+    return run_trace(read_recordings(files, found, host=host), dialect=dialect)
 
 
 @click.command()

@@ -15,7 +15,6 @@ from fakeserver.dialects.base import TOKEN
 from fakeserver.doors import call
 from fakeserver.fidelity.importing.pages import import_pages
 from fakeserver.fidelity.importing.scrubbing import Scrubber, cuids_in_order, numbers_in_order
-from fakeserver.fidelity.trace.readings import Readings
 from fakeserver.fidelity.trace.recordings import read_recordings
 from fakeserver.fidelity.trace.tracing import Traced, trace
 from fakeserver.scenario import Scenario
@@ -34,8 +33,7 @@ def traced(folder: Path, dialect: str, entries: list[dict[str, Any]]) -> Traced:
     path = folder / "recorded.har"
     path.write_bytes(as_har(entries))
     found = find_dialect(dialect)
-    permissive = Readings(found, frozenset()).permissive
-    return trace(read_recordings([str(path)], found, permissive), dialect=dialect)
+    return trace(read_recordings([str(path)], found), dialect=dialect)
 
 
 def texts(value: Any) -> list[str]:

@@ -17,7 +17,6 @@ from fakeserver.fidelity.probe.asking import Asker, Reply
 from fakeserver.fidelity.probe.probing import probe
 from fakeserver.fidelity.table import table
 from fakeserver.fidelity.trace.findings import profile_of
-from fakeserver.fidelity.trace.readings import Readings
 from fakeserver.fidelity.trace.recordings import read_recordings
 from fakeserver.fidelity.trace.report import head, lateness_lines, refusal
 from fakeserver.fidelity.trace.tracing import trace
@@ -126,8 +125,7 @@ def archives(draw: st.DrawFn, dialect: str) -> Any:
 def use(path: Path, dialect: str) -> None:
     """Do all that the commands do with a file."""
     found = find_dialect(dialect)
-    permissive = Readings(found, frozenset()).permissive
-    traced = trace(read_recordings([str(path)], found, permissive), dialect=dialect)
+    traced = trace(read_recordings([str(path)], found), dialect=dialect)
     if traced.contradiction is not None:
         assert refusal(traced, width=80)
     else:

@@ -222,6 +222,27 @@ def test_what_the_fake_cannot_do_is_a_contradiction() -> None:
     assert "contradicted: the service does what the fake can't" in shown(found)
 
 
+@pytest.mark.parametrize("status", [302, 500])
+def test_what_fails_decides_nothing(status: int) -> None:
+    """A server that stumbles over a parameter does not refuse it."""
+
+    class Stumbling(Wire):
+        def __call__(self, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
+            reply = super().__call__(target, headers, body)
+            stumbles = "nonesuch" in target.lower() or "page=0" in target
+            return Reply(status=status, headers={}, body=b"") if stumbles else reply
+
+    for dialect, names in (
+        ("haravan", ("unknown_parameter", "unknown_filter", "page_below_one")),
+        ("saleschannel", ("unknown_parameter",)),
+    ):
+        server, clock = FakeServer(rich_scenario(dialect, {}, 1)), Clock()
+        found = probed_over(Stumbling(server), clock, dialect)
+        for name in names:
+            assert found.switches[name].status == "undecided", (name, found.switches[name])
+            assert f"{status} decides nothing" in found.switches[name].evidence
+
+
 def probed_over(wire: Wire, clock: Clock, dialect: str) -> ProfileFile:
     from fakeserver.fidelity.probe.probing import probe
 

@@ -10,7 +10,6 @@ import pytest
 from fakeserver.dialects import find_dialect
 from fakeserver.errors import UsageError
 from fakeserver.fidelity.trace.lateness import intervals
-from fakeserver.fidelity.trace.readings import Readings
 from fakeserver.fidelity.trace.recordings import Recorded, read_recordings
 from fakeserver.fidelity.trace.report import head
 from fakeserver.fidelity.trace.tracing import Traced, trace
@@ -27,8 +26,7 @@ def entries() -> list[dict[str, Any]]:
 def recordings(path: Path, content: bytes, **options: Any) -> list[Recorded]:
     path.write_bytes(content)
     found = find_dialect("haravan")
-    permissive = Readings(found, frozenset()).permissive
-    return list(read_recordings([str(path)], found, permissive, **options))
+    return list(read_recordings([str(path)], found, **options))
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -129,7 +127,7 @@ def test_what_is_cut_is_said(tmp_path: Path, entries: list[dict[str, Any]]) -> N
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't read"):
-        list(read_recordings([str(tmp_path / "no.har")], find_dialect("haravan"), {}))
+        list(read_recordings([str(tmp_path / "no.har")], find_dialect("haravan")))
 
 
 GET = {"method": "GET", "url": "https://a.example/com/events.json?limit=5"}
@@ -189,11 +187,10 @@ def test_nobody_knows_the_order_of_two_files_without_times(tmp_path: Path) -> No
     for name, ids in (("a.har", [()]), ("b.har", [(3,)]), ("both.har", [(3,), ()])):
         (tmp_path / name).write_bytes(as_har([entry(*each) for each in ids]))
     found = find_dialect("haravan")
-    permissive = Readings(found, frozenset()).permissive
 
     def traced(*names: str) -> Traced:
         paths = [str(tmp_path / name) for name in names]
-        return trace(read_recordings(paths, found, permissive), dialect="haravan")
+        return trace(read_recordings(paths, found), dialect="haravan")
 
     assert traced("a.har", "b.har").contradiction is None
     assert traced("b.har", "a.har").contradiction is None

@@ -12,7 +12,6 @@ from fakeserver.cli import main
 from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.fidelity.trace.findings import profile_of
 from fakeserver.fidelity.trace.lateness import intervals
-from fakeserver.fidelity.trace.readings import Readings
 from fakeserver.fidelity.trace.recordings import read_recordings
 from fakeserver.fidelity.trace.report import refusal
 from fakeserver.fidelity.trace.tracing import Traced, trace
@@ -27,8 +26,7 @@ def traced(folder: Path, dialect: str, entries: Entries) -> Traced:
     path = folder / "recorded.har"
     path.write_bytes(as_har(entries))
     found = find_dialect(dialect)
-    permissive = Readings(found, frozenset()).permissive
-    return trace(read_recordings([str(path)], found, permissive), dialect=dialect)
+    return trace(read_recordings([str(path)], found), dialect=dialect)
 
 
 def explain(folder: Path, dialect: str, seed: int) -> None:

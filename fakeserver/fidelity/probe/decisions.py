@@ -22,7 +22,12 @@ class Decisions:
         self.findings: dict[str, SwitchFinding] = {}
 
     def decide(self, name: str, value: SwitchValue, evidence: str, *replies: Reply) -> None:
-        """Note the value of a switch; one that it can't take is a contradiction."""
+        """Note the value of a switch; one that it can't take is a contradiction.
+
+        What failed, or leads elsewhere, decides nothing.
+        """
+        if self._failed(name, evidence, replies):
+            return
         if not self._dialect.switch(name).takes(value):
             self.contradict(name, f"{evidence}: {value!r} is none of its values", *replies)
             return
@@ -63,11 +68,20 @@ class Decisions:
         )
 
     def contradict(self, name: str, evidence: str, *replies: Reply) -> None:
-        """Note that the service does what no value of the switch describes."""
+        """Note that the service does what no value of the switch describes; failing is no such."""
+        if self._failed(name, evidence, replies):
+            return
         self._note(
             name,
             SwitchFinding(status="contradicted", evidence=evidence, requests=_numbers(replies)),
         )
+
+    def _failed(self, name: str, evidence: str, replies: tuple[Reply, ...]) -> bool:
+        """Whether an answer failed, or leads elsewhere; then the switch is left open."""
+        strange = next((r.status for r in replies if r.status // 100 not in (2, 4)), None)
+        if strange is not None:
+            self.leave(name, f"{evidence}; a status {strange} decides nothing", *replies)
+        return strange is not None
 
     def value(self, name: str) -> SwitchValue:
         """Return the value of a decided switch, the default of any other."""

@@ -25,6 +25,7 @@ from fakeserver.dialects.base import TOKEN, Ask, Dialect, Refused
 from fakeserver.errors import UsageError
 from fakeserver.fidelity.trace import cassettes, har
 from fakeserver.fidelity.trace.entries import Raw
+from fakeserver.fidelity.trace.readings import Readings
 from fakeserver.history import Exchange, from_lines
 from fakeserver.scenario import EventId
 
@@ -85,14 +86,15 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def read_recordings(
-    paths: Iterable[str], dialect: Dialect, permissive: dict[str, Any], *, host: str | None = None
+    paths: Iterable[str], dialect: Dialect, *, host: str | None = None
 ) -> Iterator[Recorded]:
     """Yield the requests to `dialect` in files, in the order of their files, one at a time.
 
-    What went to other addresses is left out; `permissive` are the settings under which every path
-    that the API may have is one. `host` chooses one of several. Raises `UsageError` for a file that
-    can't be read, or is none of those that are known; at the end for no or several hosts.
+    What went to other addresses than any path that the API may have is left out. `host` chooses one
+    of several. Raises `UsageError` for a file that can't be read, or is none of those that are
+    known; at the end for no or several hosts.
     """
+    permissive = Readings(dialect, frozenset()).permissive
     count = 0
     hosts: set[str] = set()
     for path in paths:
