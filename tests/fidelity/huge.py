@@ -69,6 +69,21 @@ def write_har(path: Path, size: int) -> None:
         file.write("]}}")
 
 
+def write_cassette(path: Path, size: int) -> None:
+    """Write a cassette in YAML of at least `size` bytes, with the same requests."""
+    log = rows()
+    with path.open("w") as file:
+        file.write("interactions:\n")
+        for since in asked():
+            body = json.dumps(json.dumps({"events": log[since : since + PAGE]}))
+            file.write(
+                f"- request: {{method: GET, uri: '{HOST}?since_id={since}&limit={PAGE}'}}\n"
+                f"  response:\n    status: {{code: 200}}\n    body: {{string: {body}}}\n"
+            )
+            if file.tell() > size:
+                break
+
+
 def write_history(path: Path, size: int) -> None:
     """Write a history of at least `size` bytes, with the same requests."""
     with path.open("wb") as file:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fidelity.huge import peak_bytes, write_har, write_history
+from tests.fidelity.huge import peak_bytes, write_cassette, write_har, write_history
 
 MB = 2**20
 
@@ -13,7 +13,11 @@ MB = 2**20
 @pytest.mark.nightly
 @pytest.mark.parametrize(
     ("name", "write", "size"),
-    [("shop.har", write_har, 10 * MB), ("history.jsonl", write_history, 3 * MB // 2)],
+    [
+        ("shop.har", write_har, 10 * MB),
+        ("shop.yaml", write_cassette, 5 * MB),
+        ("history.jsonl", write_history, 3 * MB // 2),
+    ],
 )
 def test_ten_times_the_file_is_no_ten_times_the_memory(
     tmp_path: Path, name: str, write: Callable[[Path, int], None], size: int

@@ -155,6 +155,26 @@ def odd_archives(path: Path, dialect: str, data: st.DataObject) -> None:
     survives(path, content, dialect)
 
 
+def odd_cassettes(path: Path, dialect: str, data: st.DataObject) -> None:
+    """A cassette, in JSON or YAML, with an odd value here and there."""
+    interactions = []
+    for _ in range(data.draw(st.integers(0, 4))):
+        answer: dict[str, Any] = {
+            "status": {"code": data.draw(st.sampled_from([200, "200", 404]))},
+            "headers": {"Date": [data.draw(WORDS)]},
+            "body": {"string": json.dumps(data.draw(bodies(dialect)))},
+        }
+        if not data.draw(st.integers(0, 3)):
+            answer[data.draw(st.sampled_from([*answer]))] = data.draw(VALUES)
+        uri = "https://a.example" + data.draw(targets(dialect))
+        interactions.append({"request": {"method": "GET", "uri": uri}, "response": answer})
+    text = json.dumps(interactions)
+    form = data.draw(
+        st.sampled_from(['{"http_interactions": %s}', "interactions: %s", "interactions: &a %s"])
+    )
+    survives(path, (form % text).encode(), dialect)
+
+
 BEGINNINGS = (
     b"",
     b'{"log": {"entries": [',
@@ -199,7 +219,7 @@ def odd_server(_path: Path, dialect: str, data: st.DataObject) -> None:
         found.as_profile()
 
 
-KINDS = (odd_archives, odd_bytes, odd_server)
+KINDS = (odd_archives, odd_cassettes, odd_bytes, odd_server)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

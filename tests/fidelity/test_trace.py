@@ -238,3 +238,11 @@ def test_a_field_that_another_answer_shows_counts(tmp_path: Path) -> None:
     assert found is not None
     assert found.places == (0, 1)
     assert "does not meet subject_type in Order" in found.says
+
+
+def test_a_time_is_written_as_one(tmp_path: Path) -> None:
+    row = {"id": 1, "created_at": "2026-03-02T12:00:00Z"}
+    entry = answered("created_at_min=2026-03-02T13:00:00Z", row)
+    said = refusal(traced(tmp_path, "haravan", [entry]), width=200)
+    assert "the event 1 does not meet recorded_at >= 2026-03-02T13:00:00.000Z" in said
+    assert "this one answer contradicts itself" in said

@@ -83,13 +83,6 @@ class Decisions:
             self.leave(name, f"{evidence}; a status {strange} decides nothing", *replies)
         return strange is not None
 
-    def value(self, name: str) -> SwitchValue:
-        """Return the value of a decided switch, the default of any other."""
-        finding = self.findings.get(name)
-        if finding is not None and finding.status == "decided":
-            return finding.values[0]
-        return self._dialect.switch(name).default
-
     def is_decided(self, name: str, value: SwitchValue) -> bool:
         """Whether a switch is known to have that value."""
         finding = self.findings.get(name)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from fakeserver.clock import Instant
+from fakeserver.clock import Instant, to_text
 from fakeserver.fidelity.trace.recordings import Recorded
 from fakeserver.fidelity.trace.rows import Page, Values, compare, matches, meets
-from fakeserver.query import Query
+from fakeserver.query import RECORDED_AT, Condition, Query
 from fakeserver.scenario import EventId
 
 
@@ -87,8 +87,11 @@ def page_problem(query: Query, page: Page, events: Events, *, finer: bool) -> Pr
     return None
 
 
-def _words(condition: Any) -> str:
+def _words(condition: Condition) -> str:
+    """Write a condition for people, a time as a time."""
     value = condition.value
+    if condition.field == RECORDED_AT and isinstance(value, int):
+        return f"{condition.field} {condition.operator} {to_text(value)}"
     shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return f"{condition.field} {condition.operator} {shown}"
 

@@ -118,7 +118,7 @@ class Witness:
             if problem.field == ID:  # the row shows it by itself
                 return None
             place = place_of_row(self._answered, problem.rows[0], problem.field or ID, but=culprit)
-            return None if place is None else (place, "the other answer shows that event too")
+            return None if place is None else (place, "the other answer shows what it is")
         look = partial(self._first, death.chosen, culprit)
         if problem.kind == "limit":
             return look(
