@@ -246,3 +246,21 @@ def test_a_time_is_written_as_one(tmp_path: Path) -> None:
     said = refusal(traced(tmp_path, "haravan", [entry]), width=200)
     assert "the event 1 does not meet recorded_at >= 2026-03-02T13:00:00.000Z" in said
     assert "this one answer contradicts itself" in said
+
+
+def test_an_event_that_is_shown_twice_at_once_names_the_one_answer(tmp_path: Path) -> None:
+    entries = [
+        answered("limit=5"),
+        answered("limit=5", {"id": 1, "verb": "a"}, {"id": 1, "verb": "b"}),
+    ]
+    found = traced(tmp_path, "haravan", entries).contradiction
+    assert found is not None
+    assert found.places == (1,)
+    assert "stands on it twice, each time with another verb" in found.says
+
+
+def test_an_id_is_one_as_a_number_and_as_text(tmp_path: Path) -> None:
+    """A history of ours has numbers where the service may have shown text."""
+    found = traced(tmp_path, "haravan", [answered("page=1", {"id": each}) for each in (1, "1")])
+    assert found.contradiction is None
+    assert found.events.keys() == {1}

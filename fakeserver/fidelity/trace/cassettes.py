@@ -30,12 +30,9 @@ def is_json(head: bytes) -> bool:
 
 def json_entries(path: str, head: bytes) -> Iterator[Raw]:
     """Yield the interactions of a cassette in JSON."""
-    for name in LISTS:
-        if f'"{name}"'.encode() in head:
-            for number, each in enumerate(items(path, f"{name}.item"), start=1):
-                yield _raw(path, number, each)
-            return
-    raise UsageError(f"{path}: expected a HAR or a VCR cassette, got another JSON")
+    name = next(name for name in LISTS if f'"{name}"'.encode() in head)
+    for number, each in enumerate(items(path, f"{name}.item"), start=1):
+        yield _raw(path, number, each)
 
 
 def yaml_entries(path: str) -> Iterator[Raw]:

@@ -60,7 +60,10 @@ def items(path: str, prefix: str) -> Iterator[Any]:
                 f"broke off; record it again ({type(error).__name__})"
             ) from error
     if not count:
-        raise UsageError(f"{path}: expected a list with entries at {prefix}, got none")
+        raise UsageError(
+            f"{path}: expected a HAR or a VCR cassette, got a JSON without entries at "
+            f"{prefix.removesuffix('.item')}"
+        )
 
 
 def _took_ms(value: Any) -> int:

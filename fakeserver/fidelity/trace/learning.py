@@ -128,16 +128,26 @@ class Learned:
             self._ids[event_id] = event_id
             self.rows[event_id], self.events[event_id] = row, values
             return
-        changed = next((name for name in row if name in before and before[name] != row[name]), None)
+        others = (name for name in row if before.get(name, row[name]) != row[name])
+        changed = next((name for name in others if name != "id"), None)  # 1 and "1" are one id
         if changed is None:
             before.update(row)
             self.events[event_id].update(values)
         elif self.altered is None:
-            shown = place_of_row(self.answered, event_id, name_of(self._dialect, changed))
-            self.altered = Contradiction(
-                says=f"the event {event_id} has another {changed} than before",
-                places=(0 if shown is None else shown, len(self.answered)),
+            self.altered = self._altered(event_id, changed)
+
+    def _altered(self, event_id: EventId, field: str) -> Contradiction:
+        """Say that the answer that is read shows another value than one before, or than itself."""
+        place = place_of_row(self.answered, event_id, name_of(self._dialect, field))
+        if place is None:
+            return Contradiction(
+                says=f"the event {event_id} stands on it twice, each time with another {field}",
+                places=(len(self.answered),),
             )
+        return Contradiction(
+            says=f"the event {event_id} has another {field} than before",
+            places=(place, len(self.answered)),
+        )
 
 
 def _is_of_log(query: Query) -> bool:

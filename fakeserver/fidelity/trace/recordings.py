@@ -135,9 +135,8 @@ def _entries(path: str, head: bytes) -> Iterator[Raw]:
     """Return the entries of a HAR or a cassette."""
     start = head.removeprefix(BOM_UTF8).lstrip()
     if start.startswith(b"{"):
-        if re.match(rb'\{\s*"log"', start) or not (cassettes.is_json(head) or b'"log"' not in head):
-            return har.entries(path)
-        return cassettes.json_entries(path, head)
+        is_har = re.match(rb'\{\s*"log"', start) is not None or not cassettes.is_json(head)
+        return har.entries(path) if is_har else cassettes.json_entries(path, head)
     if b"interactions:" in head:
         return cassettes.yaml_entries(path)
     raise UsageError(
