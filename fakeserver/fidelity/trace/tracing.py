@@ -159,7 +159,10 @@ class _Trace:
 
     def _blamed(self, found: _Found) -> Contradiction:
         def refute(places: Sequence[int]) -> list[Death] | None:
-            some = self._explained(places)
+            try:
+                some = self._explained(places)
+            except UsageError:  # fewer requests may fit more readings than can be tried
+                return None
             return None if some.chosen else some.deaths
 
         def meaning(place: int, chosen: Chosen) -> Query | None:
