@@ -44,6 +44,8 @@ COMPARISONS_MAX = 50_000_000
 """Of a page, read in some way, with an event: minutes."""
 REMEMBERED_MAX = 4_096
 """Clients ask the same again and again, and are answered the same."""
+REMEMBERED_IDS_MAX = 2_000_000
+"""Events that are missing from the answers that are remembered: some 16 MB."""
 
 Ways = dict[Chosen, int]
 """Each way to read the requests so far, and the number of what they mean in it (`_Meanings`)."""
@@ -135,7 +137,8 @@ class _Trace:
         self._finer = dialect.name == "saleschannel"
         self._comparisons = 0
         self._page_problem = lru_cache(maxsize=REMEMBERED_MAX)(self._find_problem)
-        self._missing = lru_cache(maxsize=REMEMBERED_MAX)(self._find_missing)
+        remembered = REMEMBERED_IDS_MAX // max(1, len(learned.events))
+        self._missing = lru_cache(maxsize=min(REMEMBERED_MAX, remembered))(self._find_missing)
 
     def run(self) -> Traced:
         learned = self._learned
