@@ -205,7 +205,7 @@ def _ours(path: str, raw: Raw, dialect: Dialect, permissive: dict[str, Any]) -> 
         ask=ask,
         status=raw.status,
         starts=raw.starts,
-        ends=None if raw.starts is None else raw.starts + took + 1,  # its start is cut to the ms
+        ends=None if raw.starts is None else raw.starts + took,
         seen_from=None if date is None else date - took,
         seen_until=None if date is None else date + 999 + took,
         body=unpacked(raw, path) if raw.status == 200 else b"",
