@@ -17,6 +17,7 @@ def tour(dialect: str, say: Callable[[str], None], *, width: int = 100) -> bool:
     """Verify the dialect's document client and its reference client, telling `say` by paragraphs.
 
     Returns whether both verdicts are as announced: the first ``broken``, the second ``kept``.
+    Ctrl-C ends it.
     """
     faked = find_dialect(dialect)
     say(
@@ -26,9 +27,13 @@ def tour(dialect: str, say: Callable[[str], None], *, width: int = 100) -> bool:
     say("1. The algorithm that the API's document suggests. Announced: BROKEN.\n")
     first = verify(faked.document_client, dialect=dialect, seed=SEED, examples=EXAMPLES)
     say(first.text(width=width, with_map=True))
+    if _was_interrupted(first):
+        return False
     say("2. A client that is provably right. Announced: KEPT.\n")
     second = verify(faked.reference_client, dialect=dialect, seed=SEED, examples=EXAMPLES)
     say(second.text(width=width))
+    if _was_interrupted(second):
+        return False
     as_announced = _is(first, "broken") and _is(second, "kept")
     say(
         "Both verdicts are as announced. Now your own client:\n"
@@ -37,6 +42,11 @@ def tour(dialect: str, say: Callable[[str], None], *, width: int = 100) -> bool:
         else "A verdict is not as announced: this is a fault of fakeserver, please report it.\n"
     )
     return as_announced
+
+
+def _was_interrupted(verdict: Verdict) -> bool:
+    """Whether Ctrl-C ended it; its report says so."""
+    return any(note.startswith("interrupted after ") for note in verdict.notes)
 
 
 def _is(verdict: Verdict, outcome: Outcome) -> bool:

@@ -1,6 +1,7 @@
 """Clues: each sentence where its fact holds, and not where it only nearly does."""
 
 from contextlib import suppress
+from datetime import timedelta
 from urllib.request import Request, urlopen
 
 import msgspec
@@ -27,6 +28,25 @@ def verdict_on(scenario, client, promise=None):
 
 def section(verdict, label):
     return next((part.text for part in sections(verdict) if part.label == label), None)
+
+
+# Clocks
+
+
+@pytest.mark.parametrize(("hours", "is_own_clock"), [(26, False), (27, True)])
+def test_a_bound_further_ahead_than_zones_are_apart_is_from_another_clock(hours, is_own_clock):
+    def ahead(feed):
+        low = feed.now() + timedelta(hours=hours)
+        for row in get(feed, oldest_first(low.isoformat().replace("+00:00", "Z"), 10)):
+            feed.deliver(row)
+
+    verdict = verdict_on(world([event("a", 5)], dialect="saleschannel"), ahead)
+    lost = verdict.findings[0]
+    assert lost.rule == "LOST"
+    assert f"the bound lay {hours // 24} d {hours % 24} h" in " ".join(lost.why)
+    assert lost.why[-1].endswith("it is from another clock.") == is_own_clock
+    assert ("feed.now()" in lost.would) == is_own_clock
+    assert (lost.fault_class == "C36") == is_own_clock
 
 
 # What was dropped

@@ -10,6 +10,7 @@ from fakeserver.scenario import LoggedEvent
 from fakeserver.verifier.clues.clue import Clue, joined, poll_of, stamped
 from fakeserver.verifier.clues.cut import ids_not_in_time
 from fakeserver.verifier.diagnosis.late import (
+    ZONES_MS_MAX,
     Start,
     first_chance,
     future_row,
@@ -128,6 +129,13 @@ def _ahead(evidence: Evidence, this: Start) -> Clue | None:
         f"When that was asked it was {clock_text(this.now)}: the bound lay "
         f"{duration_text(this.low - this.now)} ahead."
     )
+    if this.low - this.now > ZONES_MS_MAX:
+        return Clue(
+            why=(said, "No two zones are so far apart: it is from another clock."),
+            would="Time is simulated here. Take it from feed.now(), or let the client's own clock "
+            "be simulated: --patch-time, fakeserver.PatchedTime(client), or FAKESERVER_NOW for a "
+            "program.",
+        )
     return joined([Clue(why=(said,)), _zone(evidence, this.low)])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from fakeserver.clock import MINUTE_MS, SECOND_MS, Instant
+from fakeserver.clock import HOUR_MS, MINUTE_MS, SECOND_MS, Instant
 from fakeserver.history import Exchange, Saved
 from fakeserver.query import ID, RECORDED_AT, Condition
 from fakeserver.scenario import LoggedEvent
@@ -24,6 +24,9 @@ from fakeserver.verifier.diagnosis.traces import (
     rows_asked,
 )
 from fakeserver.verifier.evidence import Evidence, PollView, RowsAsked
+
+ZONES_MS_MAX = 26 * HOUR_MS
+"""From UTC-12 to UTC+14: no two zones of the world are further apart."""
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,9 +159,12 @@ def _saves(evidence: Evidence, poll: PollView, *, unread: bool = False) -> bool:
 def _ahead_of_now(evidence: Evidence, this: Start) -> str | None:
     """A bound later than the request: from a stamp ahead of its time, or in another zone.
 
-    Less than a minute is no zone: it may be rounding, or a clock that is fast.
+    Less than a minute is no zone: it may be rounding, or a clock that is fast. More than zones can
+    be apart is a clock of the client's own.
     """
     if this.newest is not None and this.newest + SECOND_MS >= this.low:
+        return "C36"
+    if this.low - this.now > ZONES_MS_MAX:
         return "C36"
     is_far = this.low - this.now >= MINUTE_MS
     return "C32" if is_far and "shop_zone" in evidence.settings else None
