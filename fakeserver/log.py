@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from random import Random
 
-from fakeserver.clock import Instant
-from fakeserver.errors import ScenarioError
-from fakeserver.index import Tree, in_order, met, visible_by
+from fakeserver.bounds import Test, met, visible_by
+from fakeserver.cache import Bodies
+from fakeserver.clock import INSTANT_MAX, INSTANT_MIN, Instant
+from fakeserver.order import Order
 from fakeserver.query import ID, Condition, Nulls, Query, SortKey
+from fakeserver.rows import NumberedRows, Rows, ids_of, stamps_of
 from fakeserver.scenario import EventId, LoggedEvent
+from fakeserver.shelf import Redraw, Shelf
+from fakeserver.sorting import arrange, in_order
+from fakeserver.table import VISIBLE_AT, Table, has_value
 
 SCANNED_MAX = 300
 """Up to so many rows it costs less to look at each than to keep an index."""
 GROWTH_MAX = 0.5
 """An index that lacks more than this share of the rows is built anew: that costs less."""
+KEPT_MAX = 20_000
+"""Up to so many drawn events are kept as they are, 22 MB; of a longer log the rest is drawn again
+when it is asked for, which costs it some 60 bytes an event instead of 1.1 KB."""
 
 
 class Selection:
     """The `rows` of one page in order, and how many rows `matched` before the cut.
 
-    They are counted when somebody asks, which must be before the log changes.
+    They are counted when somebody asks, which must be before the log changes. `bodies` are those
+    that were written before for the same log and settings, if any are kept.
     """
 
-    __slots__ = ("_matched", "rows")
+    __slots__ = ("_matched", "bodies", "rows")
 
-    def __init__(self, rows: tuple[LoggedEvent, ...], matched: int | Callable[[], int]) -> None:
+    def __init__(self, rows: Rows, matched: int | Callable[[], int]) -> None:
         self.rows = rows
         self._matched = matched
+        self.bodies: Bodies | None = None
+
+    def written(
+        self, rows: Rows, write: Callable[[LoggedEvent], bytes], *, way: Hashable = None
+    ) -> list[bytes]:
+        """Return some or all of the rows as `write` writes them, those known as they were written.
+
+        `way` tells ways of writing apart under the same settings; None is the usual one.
+        """
+        if self.bodies is None:
+            return list(map(write, rows))
+        ids = ids_of(rows)
+        keys = ids if way is None else tuple((way, event_id) for event_id in ids)
+        return self.bodies.of(keys, lambda place: write(rows[place]))
 
     @property
     def matched(self) -> int:
@@ -39,58 +62,113 @@ class Selection:
 
 
 class EventLog:
-    """An append-only log of events, each of which becomes visible at its own instant."""
+    """An append-only log of events, each of which becomes visible at its own instant.
 
-    def __init__(self, events: Iterable[LoggedEvent]) -> None:
-        self._rows: list[LoggedEvent] = []
+    Of long logs `labels` and `numbers` name the fields that queries ask for: those with few values,
+    and others that are whole numbers. `redraw` returns the events of a piece that was appended by
+    `append_drawn`.
+    """
+
+    def __init__(
+        self,
+        events: Iterable[LoggedEvent] = (),
+        *,
+        labels: tuple[str, ...] = (),
+        numbers: tuple[str, ...] = (),
+        redraw: Redraw | None = None,
+    ) -> None:
+        self._shelf = Shelf(redraw)
+        self._fields = labels, numbers
+        self._table: Table | None = None
         self._shown: tuple[LoggedEvent, ...] | None = None
-        self._by_id: dict[EventId, LoggedEvent] = {}
         self._visible_at: list[Instant] = []
-        self._trees: dict[tuple[tuple[SortKey, ...], Nulls], Tree] = {}
+        # Of a long log: for so many rows, from when and until when so many are visible.
+        self._counted = (0, INSTANT_MAX, INSTANT_MIN, 0)
+        self._orders: dict[tuple[tuple[SortKey, ...], Nulls], Order] = {}
         self.append(events)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._shelf)
 
     @property
     def events(self) -> tuple[LoggedEvent, ...]:
         """All events, visible or not, in the order in which they were appended."""
-        if self._shown is None:
-            self._shown = tuple(self._rows)
+        if self._shown is None or len(self._shown) < len(self):
+            shown = tuple(self.between(0, len(self)))
+            if not self._shelf.is_whole:
+                return shown
+            self._shown = shown
         return self._shown
+
+    def between(self, start: int, end: int) -> Sequence[LoggedEvent]:
+        """Return the events from place `start` to before `end` in the order of appending."""
+        if self._shelf.is_whole:
+            return self._shelf.kept[start:end]
+        return [self._shelf.event(number) for number in range(len(self))[start:end]]
 
     def append(self, events: Iterable[LoggedEvent]) -> None:
         """Append events, all or none. Raises `ScenarioError` for an id that is there already."""
-        new = list(events)
-        by_id = {event.id: event for event in new}
-        if len(by_id) < len(new) or not self._by_id.keys().isdisjoint(by_id):
-            raise ScenarioError(f"there is an event {self._clash(new)!r} already")
-        self._rows += new
-        self._by_id |= by_id
-        self._shown = None
+        ids = None if self._shelf.is_whole else self._indexed().ids
+        self._shelf.keep(events, ids)
 
-    def _clash(self, new: Iterable[LoggedEvent]) -> EventId:
-        """Return the first id that stands here already, or a second time in `new`."""
-        seen: set[EventId] = set()
-        for event in new:
-            if event.id in self._by_id or event.id in seen:
-                break
-            seen.add(event.id)
-        return event.id
+    def append_drawn(self, piece: int, place: int, events: Sequence[LoggedEvent]) -> None:
+        """Append events that a stream has drawn, and would draw again: those from `place` on.
+
+        Raises `ScenarioError` for an id that is there already.
+        """
+        if not events:
+            return
+        if len(self) + len(events) > KEPT_MAX:
+            table = self._indexed()
+            if self._shelf.put_drawn(piece, place, [event.id for event in events]):
+                table.extend(events)
+                return
+        self.append(events)
 
     def find(self, event_id: EventId) -> LoggedEvent | None:
         """Return the event with that id, visible or not, or None."""
-        return self._by_id.get(event_id)
+        number = self._number(event_id)
+        return None if number is None else self._shelf.event(number)
+
+    def has(self, event_id: EventId) -> bool:
+        """Whether there is an event with that id, visible or not."""
+        return self._number(event_id) is not None
+
+    def stamp_of(self, event_id: EventId) -> Instant | None:
+        """Return the stamp of an event, or None where it has none or there is no such event."""
+        number = self._number(event_id)
+        if number is None:
+            return None
+        if self._shelf.is_whole:
+            return self._shelf.kept[number].recorded_at
+        return stamps_of(NumberedRows([number], self._shelf, self._indexed()))[0]
+
+    @property
+    def highest_id(self) -> EventId | None:
+        """The highest id of all, or None in an empty log."""
+        return self._shelf.highest_id
+
+    def _number(self, event_id: EventId) -> int | None:
+        return self._shelf.number(event_id, None if self._table is None else self._table.ids)
 
     def visible_count(self, at: Instant) -> int:
         """Return how many events are visible as of `at`.
 
         The number names the set, because events become visible one after the other and stay so.
         """
+        size = len(self)
+        if size > SCANNED_MAX:
+            known_size, since, until, count = self._counted
+            if known_size != size or not since <= at < until:
+                order = self._order((SortKey(VISIBLE_AT),), "first")
+                count, until = order.count_up_to(at, otherwise=INSTANT_MAX + 1)
+                self._counted = size, at, until, count
+            return count
+        rows = self._shelf.kept
         if not self._visible_at:
-            self._visible_at = sorted(row.visible_at for row in self._rows)
-        for place in range(len(self._visible_at), len(self._rows)):
-            insort(self._visible_at, self._rows[place].visible_at)
+            self._visible_at = sorted(row.visible_at for row in rows)
+        for place in range(len(self._visible_at), len(rows)):
+            insort(self._visible_at, rows[place].visible_at)
         return bisect_right(self._visible_at, at)
 
     def select(self, query: Query, at: Instant, *, salt: int = 0) -> Selection:
@@ -98,10 +176,9 @@ class EventLog:
 
         A request sees one instant: every row with ``visible_at <= at`` and no other.
         """
-        rows = self._candidates(query.conditions)
-        if len(rows) > SCANNED_MAX and not query.is_shuffled:
-            return self._look_up(query, at)
-        found = [row for row in rows if row.visible_at <= at]
+        if len(self) > SCANNED_MAX:
+            return self._look_up(query, at, salt)
+        found = [row for row in self._shelf.kept if row.visible_at <= at]
         for condition in query.conditions:
             found = list(filter(condition.holds, found))
         if query.is_shuffled:
@@ -110,24 +187,82 @@ class EventLog:
         end = None if query.limit is None else query.offset + query.limit
         return Selection(tuple(found[query.offset : end]), len(found))
 
-    def _candidates(self, conditions: tuple[Condition, ...]) -> list[LoggedEvent]:
-        """Return the rows to look at: all, or the one whose id is asked for."""
-        for condition in conditions:
-            if condition.field == ID and condition.operator == "=" and len(self) > SCANNED_MAX:
-                row = self._by_id.get(condition.value)
-                return [] if row is None else [row]
-        return self._rows
+    # Long logs
 
-    def _look_up(self, query: Query, at: Instant) -> Selection:
-        tests = [visible_by(at), *map(met, query.conditions)]
-        tree = self._tree(query.order, query.nulls)
-        rows = tree.page(tests, query.offset, query.limit)
-        return Selection(tuple(rows), lambda: tree.count(tests))
+    def _indexed(self) -> Table:
+        """Return what is known of all rows by column."""
+        if self._table is None:
+            self._table = Table(self._shelf, *self._fields)
+        if len(self._table.ids) < len(self._shelf):
+            self._table.catch_up()
+        return self._table
 
-    def _tree(self, order: tuple[SortKey, ...], nulls: Nulls) -> Tree:
+    def _order(self, keys: tuple[SortKey, ...], nulls: Nulls) -> Order:
         """Return the index for an order; built when first needed, then kept up to date."""
-        tree = self._trees.get((order, nulls))
-        if tree is None or tree.rows_seen < GROWTH_MAX * len(self._rows):
-            tree = self._trees[order, nulls] = Tree(order, nulls, self._rows)
-        tree.catch_up(self._rows)
-        return tree
+        table = self._indexed()
+        order = self._orders.get((keys, nulls))
+        if order is None or order.rows_seen < GROWTH_MAX * len(self):
+            order = self._orders[keys, nulls] = Order(keys, nulls, table)
+        order.catch_up()
+        return order
+
+    def _look_up(self, query: Query, at: Instant, salt: int) -> Selection:
+        table = self._indexed()
+        tests, kinds = self._tests(query, at)
+        rows = self._candidates(query.conditions)
+        if rows is None and not query.is_shuffled:
+            order = self._order(query.order, query.nulls)
+            plan = order.plan(tests, kinds)
+            page = order.page(plan, query.offset, query.limit)
+            return Selection(NumberedRows(page, self._shelf, table), lambda: order.count(plan))
+        if rows is None:
+            order = self._order((), "first")
+            rows = order.page(order.plan(tests, kinds), 0, None)
+        else:
+            rows = self._passing(rows, tests, kinds)
+        if query.is_shuffled:
+            Random(salt).shuffle(rows)  # noqa: S311 - reproducible, not secret
+        arrange(rows, query.order, query.nulls, table)
+        end = None if query.limit is None else query.offset + query.limit
+        page = rows[query.offset : end]
+        return Selection(NumberedRows(page, self._shelf, table), len(rows))
+
+    def _tests(self, query: Query, at: Instant) -> tuple[list[Test], frozenset[int] | None]:
+        """Return what single rows must pass, and of which kinds they must be (None: of any)."""
+        table = self._indexed()
+        tests, of_kinds = [visible_by(at)], []
+        for condition in query.conditions:
+            if table.is_label(condition):
+                of_kinds.append(condition)
+                continue
+            tests.append(met(condition))
+            if table.has_nulls_by_kind(condition.field) and type(condition) is Condition:
+                of_kinds.append(has_value(condition.field))
+        return tests, table.kinds.admitted(tuple(of_kinds)) if of_kinds else None
+
+    def _candidates(self, conditions: tuple[Condition, ...]) -> list[int] | None:
+        """Return the rows to look at where a condition names them, in their order, or None."""
+        table = self._indexed()
+        for condition in conditions:
+            values = (condition.value,) if condition.operator == "=" else condition.value
+            if condition.operator not in ("=", "in") or type(condition) is not Condition:
+                continue
+            if condition.field == ID:
+                numbers = map(self._number, dict.fromkeys(values))
+                return sorted(number for number in numbers if number is not None)
+            if condition.field in table.numbers:
+                found = (table.with_number(condition.field, each) for each in dict.fromkeys(values))
+                return sorted(row for rows in found for row in rows)
+        return None
+
+    def _passing(
+        self, rows: list[int], tests: list[Test], kinds: frozenset[int] | None
+    ) -> list[int]:
+        table = self._indexed()
+        for test in tests:
+            values = table.column(test.field).values(rows)
+            rows = [row for row, value in zip(rows, values, strict=True) if test.admits(value)]
+        codes = table.kinds.of(rows)
+        return [
+            row for row, code in zip(rows, codes, strict=True) if kinds is None or code in kinds
+        ]

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from random import Random
+from typing import NamedTuple
 
 import msgspec
 
@@ -56,6 +57,9 @@ NUMBERS_MAX = 10_000_000
 """What stories number (orders) starts again after so many events: seven digits are read easily."""
 CACHED_BUCKETS = 4
 """The bucket of now and its neighbours are asked for again and again."""
+CACHED_EVENTS = 20_000
+"""Of short buckets as many are remembered as have so many events, 22 MB: pages of an old log that
+are read one after the other, by several clients, are not drawn again for each."""
 
 
 class _Bucket(msgspec.Struct, frozen=True):
@@ -67,8 +71,13 @@ class _Bucket(msgspec.Struct, frozen=True):
     stamps: tuple[Instant, ...]
     events: tuple[LoggedEvent, ...]
 
-    def cut(self, after: Instant, until: Instant) -> tuple[LoggedEvent, ...]:
-        return self.events[bisect_right(self.stamps, after) : bisect_right(self.stamps, until)]
+
+class Drawn(NamedTuple):
+    """Neighbours in the log: the `events` from `place` on in the `piece` with that number."""
+
+    piece: int
+    place: int
+    events: tuple[LoggedEvent, ...]
 
 
 class Stream:
@@ -108,7 +117,8 @@ class Stream:
         self._bucket_ms = next(
             (ms for ms in BUCKETS_MS if ms * self._rate >= BUCKET_EVENTS * SECOND_MS), DAY_MS
         )
-        self._bucket = lru_cache(maxsize=CACHED_BUCKETS)(self._draw_bucket)
+        cached = max(CACHED_BUCKETS, int(CACHED_EVENTS / self._mean))
+        self._bucket = lru_cache(maxsize=cached)(self._draw_bucket)
 
     def between(self, after: Instant, until: Instant) -> tuple[LoggedEvent, ...]:
         """Return the events recorded in (after, until], in the order of the log.
@@ -116,21 +126,30 @@ class Stream:
         Raises `UsageError` where they are more than `EVENTS_PER_CALL_MAX`.
         """
         found: list[LoggedEvent] = []
-        for events in self.buckets(after, until):
-            found += events
+        for drawn in self.pieces(after, until):
+            found += drawn.events
             _check_count(len(found))
         return tuple(found)
 
-    def buckets(self, after: Instant, until: Instant) -> Iterator[tuple[LoggedEvent, ...]]:
+    def pieces(self, after: Instant, until: Instant) -> Iterator[Drawn]:
         """Yield what `between` returns, piece by piece; none of them is empty."""
         if self.rate_per_s == 0:
             return
         first = self._number(max(after, FLOWS_FROM))
         last = self._number(min(until, FLOWS_UNTIL - 1))
         for number in range(first, last + 1):
-            events = self._bucket(number).cut(after, until)
-            if events:
-                yield events
+            drawn = self._cut(number, after, until)
+            if drawn.events:
+                yield drawn
+
+    def _cut(self, number: int, after: Instant, until: Instant) -> Drawn:
+        bucket = self._bucket(number)
+        start, end = bisect_right(bucket.stamps, after), bisect_right(bucket.stamps, until)
+        return Drawn(number, start, bucket.events[start:end])
+
+    def redraw(self, piece: int) -> tuple[LoggedEvent, ...]:
+        """Return all events of a piece, some of which may not have been in it: it was cut."""
+        return self._bucket(piece).events
 
     def backlog(self, count: int, before: Instant) -> tuple[LoggedEvent, ...]:
         """Return the last `count` events recorded at or before `before`, in the order of the log.
@@ -139,15 +158,25 @@ class Stream:
         negative or above `EVENTS_PER_CALL_MAX`.
         """
         _check_count(count)
-        pieces: list[tuple[LoggedEvent, ...]] = []
-        missing = count
-        number = self._number(min(before, FLOWS_UNTIL - 1))
-        while missing > 0 and number >= self._number(FLOWS_FROM):
-            events = self._bucket(number).cut(FLOWS_FROM - 1, before)
-            pieces.append(events[-missing:])
-            missing -= len(pieces[-1])
+        pieces = self.backlog_pieces(count, before)
+        return tuple(event for drawn in pieces for event in drawn.events)
+
+    def backlog_pieces(self, count: int, before: Instant) -> Iterator[Drawn]:
+        """Yield what `backlog` returns, for any `count`, piece by piece; none of them is empty."""
+        last = number = self._number(min(before, FLOWS_UNTIL - 1))
+        first = self._number(FLOWS_FROM)
+        if count <= 0 or last < first:
+            return
+        missing = count - len(self._cut(last, FLOWS_FROM - 1, before).events)
+        while missing > 0 and number > first:
             number -= 1
-        return tuple(event for piece in reversed(pieces) for event in piece)
+            missing -= self._count(self._random(number))
+        for each in range(number, last + 1):
+            drawn = self._cut(each, FLOWS_FROM - 1, before)
+            if each == number and missing < 0:
+                drawn = Drawn(each, drawn.place - missing, drawn.events[-missing:])
+            if drawn.events:
+                yield drawn
 
     def _number(self, instant: Instant) -> int:
         return instant // self._bucket_ms
@@ -161,9 +190,13 @@ class Stream:
         """The most events that a bucket can have."""
         return int(self._mean * (1 + COUNT_SPREAD)) + 1
 
-    def _draw_bucket(self, number: int) -> _Bucket:
+    def _random(self, number: int) -> Random:
+        """Return what decides a bucket, at its start."""
         name = f"fakeserver stream {self.dialect.name} {self.seed} {self._bucket_ms} {number}"
-        random = Random(name)  # noqa: S311 - reproducible, not secret
+        return Random(name)  # noqa: S311 - reproducible, not secret
+
+    def _draw_bucket(self, number: int) -> _Bucket:
+        random = self._random(number)
         stamps = self._draw_stamps(random, number * self._bucket_ms)
         before = (number - self._number(FLOWS_FROM)) * self._room
         told = self.dialect.tell(random, self.settings, stamps, before % NUMBERS_MAX)
@@ -182,9 +215,7 @@ class Stream:
     def _draw_stamps(self, random: Random, start: Instant) -> tuple[Instant, ...]:
         """Draw when something happens: mostly alone, at times at once or in quick turn."""
         chance, length, stamp_ms = random.random, self._bucket_ms, self.dialect.stamp_ms
-        # The mean of floor(x + chance) is x, so the rate is kept however small it is.
-        spread = 1 - COUNT_SPREAD + 2 * COUNT_SPREAD * chance()
-        count = int(self._mean * spread + chance())
+        count = self._count(random)
         ties_max = self._ties_max()
         offsets: list[int] = []
         while len(offsets) < count:
@@ -197,6 +228,12 @@ class Stream:
             else:
                 offsets += [offset] * min(ties_max, rows_at_once(random, self.settings))
         return tuple(start + offset - offset % stamp_ms for offset in sorted(offsets[:count]))
+
+    def _count(self, random: Random) -> int:
+        """Draw how many events a bucket has, which is the first that is drawn of it."""
+        # The mean of floor(x + chance) is x, so the rate is kept however small it is.
+        spread = 1 - COUNT_SPREAD + 2 * COUNT_SPREAD * random.random()
+        return int(self._mean * spread + random.random())
 
     def _ties_max(self) -> int:
         """Return how many events may share a stamp on purpose: a right client must get past."""

@@ -11,10 +11,9 @@ from threading import RLock
 from msgspec.structs import replace
 
 from fakeserver.armed_faults import ArmedFaults, Outcome, exchange_of, too_many, with_header
-from fakeserver.cache import Cache
 from fakeserver.clock import INSTANT_MAX, INSTANT_MIN, Instant, SimulatedClock
 from fakeserver.dialects import find_dialect
-from fakeserver.dialects.base import Answer, Ask, Refused
+from fakeserver.dialects.base import Answer, Ask, Known, Refused
 from fakeserver.errors import RunStopped, ScenarioError
 from fakeserver.fault import Fault
 from fakeserver.history import AnyStep, Exchange, History
@@ -24,8 +23,10 @@ from fakeserver.rate_limit import Bucket
 from fakeserver.scenario import LoggedEvent, Scenario
 from fakeserver.stream import Stream
 
-EVENTS_MAX = 1_000_000
-"""What a log holds, 1.1 GB of memory; a stream that has filled it dries up."""
+EVENTS_MAX = 20_000_000
+"""What a log holds, some 1.2 GB of memory; a stream that has filled it dries up."""
+OWN_EVENTS_MAX = 1_000_000
+"""So many may be appended by hand, 1.1 GB: nobody could draw them again."""
 
 TRANSIENT_EVERY = 50
 """Of the requests to an open world with ``transient_422``: often enough to meet one in a long walk.
@@ -37,8 +38,9 @@ class World:
 
     `clock` is by default a simulated one at the scenario's start: it moves by what the scenario
     says a request costs, and by `advance` and `advance_to`, and by nothing else. What `stream`
-    has recorded since the scenario's start joins the log before anybody looks. Of the steps the
-    newest `steps_max` are kept (default: all), and `steps_dropped` counts the others.
+    has recorded since the scenario's start joins the log before anybody looks; the last `backlog`
+    events that it recorded until then are there at the start, behind those of the scenario. Of the
+    steps the newest `steps_max` are kept (default: all), and `steps_dropped` counts the others.
 
     Safe to use from several threads: what happens happens one after the other. `before_ask`, where
     set, is called ahead of every request and may raise `RunStopped` to end the client; `after_ask`
@@ -55,6 +57,7 @@ class World:
         *,
         clock: SimulatedClock | None = None,
         stream: Stream | None = None,
+        backlog: int = 0,
         steps_max: int | None = None,
     ) -> None:
         self.scenario = scenario
@@ -62,7 +65,15 @@ class World:
         self.dialect = find_dialect(scenario.dialect)
         self.dialect.check(scenario)
         self.settings = self.dialect.settings(scenario.settings)
-        self.log = EventLog(scenario.events)
+        self.log = EventLog(
+            scenario.events,
+            labels=self.dialect.labels,
+            numbers=self.dialect.numbers,
+            redraw=None if stream is None else stream.redraw,
+        )
+        if stream is not None:
+            for drawn in stream.backlog_pieces(backlog, scenario.starts_at):
+                self.log.append_drawn(*drawn)
         self.before_ask: Callable[[], None] | None = None
         self.after_ask: Callable[[], None] | None = None
         self.change: Callable[[Query], Query] | None = None
@@ -74,7 +85,8 @@ class World:
         self._steps_recorded = 0
         self._last_exchange: Exchange | None = None
         self._exchanges = 0
-        self._answers: Cache[Answer] = Cache()
+        self._own_events = 0
+        self._known = Known()
         transient = scenario.is_open and self.settings.get("transient_422") == "now-and-then"
         self._transient_every = TRANSIENT_EVERY if transient else None
         self._faults = ArmedFaults(transient_every=self._transient_every)
@@ -100,7 +112,10 @@ class World:
 
     @property
     def truth(self) -> tuple[LoggedEvent, ...]:
-        """Every event that is recorded by now, in the order of the log, hidden ones too."""
+        """Every event that is recorded by now, in the order of the log, hidden ones too.
+
+        A long log is drawn again for it; `catch_up` and the log itself tell cheaper what is there.
+        """
         with self._lock:
             self._join_stream(self._clock.now)
             return self.log.events
@@ -183,6 +198,7 @@ class World:
                 _check_instants(event)
             self._check_room(len(logged))
             self.log.append(logged)
+            self._own_events += len(logged)
             return logged
 
     def record(self, step: AnyStep) -> None:
@@ -299,7 +315,7 @@ class World:
             as_of,
             self.settings,
             salt=self._exchanges,
-            known=self._answers,
+            known=self._known,
             change=self.change,
         )
 
@@ -312,21 +328,24 @@ class World:
         """Let what the stream has recorded up to `until` join the log, as far as there is room."""
         if until <= self._joined_until:
             return
-        for events in self.stream.buckets(self._joined_until, until) if self.stream else ():
+        for drawn in self.stream.pieces(self._joined_until, until) if self.stream else ():
             # An event that somebody appended under an id of the stream stands in for the stream's.
-            new = [event for event in events if self.log.find(event.id) is None]
+            new = [event for event in drawn.events if not self.log.has(event.id)]
             room = EVENTS_MAX - len(self.log)
-            self.log.append(new[:room])
+            if len(new) == len(drawn.events) <= room:
+                self.log.append_drawn(*drawn)
+            else:
+                self.log.append(new[:room])
             if room < len(new):
                 break
         self._joined_until = until
 
     def _check_room(self, count: int) -> None:
-        room = EVENTS_MAX - len(self.log)
+        room = min(EVENTS_MAX - len(self.log), OWN_EVENTS_MAX - self._own_events)
         if count > room:
             raise ScenarioError(
-                f"a log holds {EVENTS_MAX} events: there is room for {room}, not for {count}; "
-                "start afresh"
+                f"a log holds {EVENTS_MAX} events, {OWN_EVENTS_MAX} of them appended by hand: "
+                f"there is room for {room}, not for {count}; start afresh"
             )
 
 

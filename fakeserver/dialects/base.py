@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from fakeserver.cache import Cache
+from fakeserver.cache import Bodies, Cache
 from fakeserver.clock import Instant
 from fakeserver.errors import ProfileError, ScenarioError
 from fakeserver.log import EventLog, Selection
@@ -21,6 +21,7 @@ from fakeserver.profile import Profile, Switch, SwitchValue, check_settings
 from fakeserver.query import Query
 from fakeserver.rate_limit import RateLimit
 from fakeserver.resources import contract_path, document_in
+from fakeserver.rows import Rows, ids_of
 from fakeserver.scenario import EventId, LoggedEvent
 
 if TYPE_CHECKING:
@@ -65,13 +66,21 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
     links: tuple[tuple[str, str], ...] = ()
-    rows: tuple[LoggedEvent, ...] = ()
+    rows: Rows = ()
     problem: str | None = None
 
     @property
     def event_ids(self) -> tuple[EventId, ...]:
         """The ids of the rows in their order."""
-        return tuple(row.id for row in self.rows)
+        return ids_of(self.rows)
+
+
+class Known:
+    """What was answered and written before, of one log and under one choice of settings."""
+
+    def __init__(self) -> None:
+        self.answers: Cache[Answer] = Cache()
+        self.bodies = Bodies()
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer, not an error of ours
@@ -147,6 +156,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     | `late_by_ms_max` | lateness that the settings promise, ms |
     | `rate_limit` | how many requests the settings let through, or None (the default) for any |
     | `tell` | chance, settings, stamps → id and fields of each event, in log order (`Tell`) |
+    | `labels`, `numbers` | fields that queries ask for: of few values; other whole numbers |
     | `bounds` | the parameter that is a lower bound on stamps, on ids (`RECORDED_AT`, `ID`) |
     | `words` | what a query covers, in words; times of another day than the given one are dated |
     | `remedy` | the request that reads a missed event in a poll, or None (the default) |
@@ -173,6 +183,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     reference_client: Callable[[Any], Any]
     document_client: Callable[[Any], Any]
     overlap_rows: int = 0
+    labels: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
     bounds: Mapping[str, str] = {}
     rate_limit: Callable[[Settings], RateLimit | None] = no_rate_limit
     remedy: Callable[[Scenario, LoggedEvent, Instant | None, Settings], Remedy | None] = no_remedy
@@ -242,13 +254,13 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         settings: Settings,
         *,
         salt: int = 0,
-        known: Cache[Answer] | None = None,
+        known: Known | None = None,
         change: Callable[[Query], Query] | None = None,
     ) -> Answer:
         """Answer `ask` from the rows visible at `at`: parse, order and cut, render.
 
         `salt` tells requests apart where the settings let the order of ties change. `known` has
-        the answers that this log gave before, and gets the new ones. `change` returns what is
+        what this log answered before, and gets what is new. `change` returns what is
         answered in place of what was understood.
         """
         try:
@@ -268,13 +280,15 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
             )
 
     def _recalled(
-        self, query: Query, log: EventLog, as_of: Instant, settings: Settings, known: Cache[Answer]
+        self, query: Query, log: EventLog, as_of: Instant, settings: Settings, known: Known
     ) -> Answer:
         """Return what is known to be the answer; find it out and remember it otherwise."""
         # What is asked and what is there decide an answer, and nothing else does.
         key = (query, log.visible_count(as_of))
-        answer = known.get(key)
+        answer = known.answers.get(key)
         if answer is None:
-            answer = self.render(query, log.select(query, as_of), settings)
-            known.keep(key, answer, len(answer.body))
+            selection = log.select(query, as_of)
+            selection.bodies = known.bodies
+            answer = self.render(query, selection, settings)
+            known.answers.keep(key, answer, len(answer.body))
         return answer

@@ -68,7 +68,8 @@ def make_events(world: World, asked: Iterable[NewEvent], *, seed: int) -> tuple[
         for event in new
         for moment in [now if event.recorded_at is None else at(event.recorded_at)]
     ]
-    random = Random(f"fakeserver own {world.dialect.name} {seed} {len(world.truth)}")  # noqa: S311
+    world.catch_up()
+    random = Random(f"fakeserver own {world.dialect.name} {seed} {len(world.log)}")  # noqa: S311
     library = lru_cache(maxsize=None)(
         lambda stamp: world.dialect.tell(random, world.settings, [stamp] * STORIES)
     )
@@ -146,8 +147,8 @@ class _Ids:
         self._log = world.log
         self._taken = set(given)
         self._is_streams = world.stream.may_take if world.stream else lambda _: False
-        numbers = [event.id for event in world.truth if isinstance(event.id, int)]
-        self._last = max(numbers, default=ID_FIRST)
+        highest = world.log.highest_id
+        self._last = highest if isinstance(highest, int) else ID_FIRST
 
     def given(self, event_id: EventId) -> EventId:
         """Return an id that somebody chose; the next ones are above it."""
@@ -158,7 +159,7 @@ class _Ids:
     def next(self, suggested: EventId) -> EventId:
         """Return the next id. Raises `UsageError` where there is none above the highest."""
         if isinstance(suggested, str):
-            while suggested in self._taken or self._log.find(suggested) is not None:
+            while suggested in self._taken or self._log.has(suggested):
                 suggested = _following(suggested)
             self._taken.add(suggested)
             return suggested

@@ -101,14 +101,15 @@ def reset(here: Here, request: Request) -> Response:
 def get_scenario(here: Here, _: Request) -> Response:
     """Send the world as a scenario file, with everything recorded so far."""
     with here.served.playing() as world:
+        world.catch_up()
+        if len(world.log) > EVENTS_MAX:
+            raise Problem(
+                409,
+                "too-many-events",
+                f"the log has {len(world.log)} events, and a scenario holds {EVENTS_MAX}; start "
+                "with a smaller backlog or rate, or POST reset",
+            )
         scenario, events = world.scenario, world.truth
-    if len(events) > EVENTS_MAX:
-        raise Problem(
-            409,
-            "too-many-events",
-            f"the log has {len(events)} events, and a scenario holds {EVENTS_MAX}; start with a "
-            "smaller backlog or rate, or POST reset",
-        )
     found = replace(scenario, events=events)
     return Response(found.to_json(), content_type="application/json", headers=list(PRIVATE))
 

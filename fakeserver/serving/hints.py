@@ -66,7 +66,7 @@ def _of_ids(world: World, exchange: Exchange, query: Query) -> Iterator[str]:
         value = condition.value
         if condition.field != ID or condition.operator != ">" or not isinstance(value, int):
             continue
-        if world.log.find(value) is not None:
+        if world.log.has(value):
             continue
         for unit, ms in (("seconds", SECOND_MS), ("milliseconds", 1)):
             if abs(value * ms - exchange.at) < NEAR_NOW_MS:

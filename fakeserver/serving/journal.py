@@ -11,7 +11,7 @@ from fakeserver.clock import INSTANT_MAX, to_text
 from fakeserver.dialects.base import TOKEN, Ask, Refused
 from fakeserver.history import Exchange, History
 from fakeserver.query import RECORDED_AT, Condition, Query
-from fakeserver.scenario import LoggedEvent
+from fakeserver.rows import stamps_of, visible_at_of
 from fakeserver.serving.hints import hints
 from fakeserver.world import World
 
@@ -73,30 +73,31 @@ def flags(world: World, exchange: Exchange) -> list[str]:
 
 
 def _flags(world: World, exchange: Exchange, query: Query) -> Iterator[str]:
-    rows = [row for event_id in exchange.event_ids if (row := world.log.find(event_id)) is not None]
-    full = query.limit is not None and len(rows) >= query.limit
-    if not rows:
+    ids = exchange.event_ids
+    full = query.limit is not None and len(ids) >= query.limit
+    if not ids:
         yield "empty"
     elif not full:
         yield "short"
-    if rows and _tie_at_edge(world, exchange, query, rows):
+    if ids and _tie_at_edge(world, exchange, query):
         yield "tie-at-edge"
     if _late_hidden(world, exchange, query):
         yield "late-hidden"
 
 
-def _tie_at_edge(world: World, exchange: Exchange, query: Query, rows: list[LoggedEvent]) -> bool:
+def _tie_at_edge(world: World, exchange: Exchange, query: Query) -> bool:
     """Whether the row just before or just after the page has the stamp of an outer row."""
-    edges = {rows[0].recorded_at, rows[-1].recorded_at} - {None}
+    ids = exchange.event_ids
+    edges = {world.log.stamp_of(ids[0]), world.log.stamp_of(ids[-1])} - {None}
     at = exchange.at - query.lag_ms
-    places = [query.offset - 1, query.offset + len(rows)]
+    places = [query.offset - 1, query.offset + len(ids)]
     beyond = [
-        row
+        stamp
         for place in places
         if place >= 0
-        for row in world.log.select(replace(query, offset=place, limit=1), at).rows
+        for stamp in stamps_of(world.log.select(replace(query, offset=place, limit=1), at).rows)
     ]
-    return any(row.recorded_at in edges for row in beyond)
+    return any(stamp in edges for stamp in beyond)
 
 
 def _late_hidden(world: World, exchange: Exchange, query: Query) -> bool:
@@ -104,4 +105,4 @@ def _late_hidden(world: World, exchange: Exchange, query: Query) -> bool:
     recorded = Condition(RECORDED_AT, "<=", exchange.at)
     asked = replace(query, conditions=(*query.conditions, recorded))
     found = world.log.select(asked, INSTANT_MAX).rows
-    return any(row.visible_at > exchange.at for row in found)
+    return any(instant > exchange.at for instant in visible_at_of(found))

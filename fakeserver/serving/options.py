@@ -23,7 +23,7 @@ from fakeserver.dialects.base import Settings
 from fakeserver.errors import UsageError
 from fakeserver.generate import check_whole
 from fakeserver.profile import MeasuredLateness, SwitchValue
-from fakeserver.scenario import EVENTS_MAX, Scenario
+from fakeserver.scenario import Scenario
 from fakeserver.stream import LATE_BY_MS_MAX, RATE_MAX, RATE_MIN, Stream
 from fakeserver.world import World
 
@@ -36,6 +36,8 @@ SIMULATED_START = at("2026-03-02T09:00:00Z")
 """A Monday morning: without a real clock every run begins at the same instant."""
 BACKLOG_DEFAULT = 200
 """Two pages of the usual size and more, so that a first walk has several."""
+BACKLOG_MAX = 10_000_000
+"""Half of what a log holds, so that a stream can flow on; drawing it takes a minute or two."""
 RATE_PER_S_DEFAULT = 0.2
 """Twelve a minute: enough to see something happen, few enough to follow by eye."""
 EVENTS_PER_S_MAX = RATE_MAX
@@ -150,11 +152,11 @@ def build_world(options: ServeOptions, wall: Wall, *, clock: SimulatedClock | No
         request_ms=0,
         page_size=_page_size(settings),
         late_by_ms_max=stream.late_by_ms_max,
-        events=stream.backlog(options.backlog, starts_at),
+        events=(),
         polls=(),
         calm_from=0,
     )
-    return World(scenario, clock=clock, stream=stream, steps_max=STEPS_MAX)
+    return World(scenario, clock=clock, stream=stream, backlog=options.backlog, steps_max=STEPS_MAX)
 
 
 def _page_size(settings: Settings) -> int:
@@ -162,8 +164,8 @@ def _page_size(settings: Settings) -> int:
 
 
 def _check_stream(options: ServeOptions) -> None:
-    if not 0 <= options.backlog <= EVENTS_MAX:
-        raise UsageError(f"backlog: expected 0 to {EVENTS_MAX} events, got {options.backlog}")
+    if not 0 <= options.backlog <= BACKLOG_MAX:
+        raise UsageError(f"backlog: expected 0 to {BACKLOG_MAX} events, got {options.backlog}")
     rate = options.rate_per_s
     if rate != 0 and not RATE_MIN <= rate <= RATE_MAX:
         raise UsageError(

@@ -252,7 +252,7 @@ class Served:
                 world.advance_to(after + -after % stamp_ms)
             made = make_events(world, events, seed=self.present.seed)
             check_shown(world.dialect, world.settings, made)
-            taken = [event.id for event in made if world.log.find(event.id) is not None]
+            taken = [event.id for event in made if world.log.has(event.id)]
             if taken:
                 raise Problem(
                     409, "id-taken", f"there is an event {taken[0]!r} already; take another id"

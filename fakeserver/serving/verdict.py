@@ -24,11 +24,15 @@ from fakeserver.world import World
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to judge, seen at one instant: nothing can come in between."""
+    """What there is to judge, seen at one instant: nothing can come in between.
+
+    `truth` are all events of the log, of which there are `events`; none where they are too many.
+    """
 
     world: World
     seed: int | None
     truth: tuple[LoggedEvent, ...]
+    events: int
     steps: History
     dropped: int
     now: Instant
@@ -39,10 +43,13 @@ def hold_still(served: Served) -> Trial:
     """Return what there is to judge now."""
     with served.playing() as world:
         steps, dropped = served.trial
+        world.catch_up()
+        events = len(world.log)
         return Trial(
             world=world,
             seed=served.seed,
-            truth=world.truth,
+            truth=world.truth if events <= EVENTS_MAX else (),
+            events=events,
             steps=steps,
             dropped=dropped,
             now=world.now,
@@ -70,8 +77,7 @@ def served_verdict(
         except (HarnessError, UsageError) as error:
             says = f"This can't be judged: {error}."
     if verdict is None:
-        shown = trial.truth if len(trial.truth) <= EVENTS_MAX else ()
-        verdict = _inconclusive(trial, promise, shown, history)
+        verdict = _inconclusive(trial, promise, trial.truth, history)
     elif verdict.outcome == "inconclusive":
         says = _nothing_proved(verdict, history, polls, poll_gap_s)
     aged = verdict.noting(age_note(verdict.profile, trial.today))
@@ -117,9 +123,9 @@ def _not_yet(trial: Trial) -> str | None:
             f"The first {trial.dropped} steps are no longer kept, so what was asked and delivered "
             "then is not known. DELETE delivered, or POST reset, and let the client start afresh."
         )
-    if len(trial.truth) > EVENTS_MAX:
+    if trial.events > EVENTS_MAX:
         return (
-            f"The log has {len(trial.truth)} events, and {EVENTS_MAX} can be judged. Start with a "
+            f"The log has {trial.events} events, and {EVENTS_MAX} can be judged. Start with a "
             "smaller backlog or rate."
         )
     if not asked:

@@ -38,7 +38,8 @@ def clock_view(served: Served) -> View:
 def health_view(served: Served, *, base_url: str, feed: str | None) -> View:
     """Show which world is loaded, how much is in it, and how it is asked."""
     with served.playing() as world:
-        total, visible = len(world.truth), world.log.visible_count(world.now)
+        world.catch_up()
+        total, visible = len(world.log), world.log.visible_count(world.now)
         return {
             "status": "ready",
             "version": package_version(),
@@ -77,12 +78,14 @@ def rows_view(world: World, events: Iterable[LoggedEvent], first: int, now: Inst
 def truth_view(served: Served, paging: Paging) -> View:
     """Show a page of the log."""
     with served.playing() as world:
-        events, now = world.truth, world.now
-    start, end = paging.bounds(len(events))
+        world.catch_up()
+        total, now = len(world.log), world.now
+        start, end = paging.bounds(total)
+        events = world.log.between(start, end)
     return {
-        "events": rows_view(world, events[start:end], start + 1, now),
+        "events": rows_view(world, events, start + 1, now),
         "next_after": end,
-        "total": len(events),
+        "total": total,
         "now_ms": now,
     }
 

@@ -19,7 +19,11 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("profile",), ("fault",), ("rate_limit",)),
     (("scenario",),),
     (("history",), ("query",)),
-    (("log", "index"), ("cache",), ("vocabulary",), ("resources",)),
+    (
+        ("cache", "columns", "shelf", "table", "rows", "bounds", "sorting", "order", "log"),
+        ("vocabulary",),
+        ("resources",),
+    ),
     (("dialects.base",),),
     (("dialects.wire",),),
     (("dialects.<name>", "dialects.<name>.*"),),

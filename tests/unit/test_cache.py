@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakeserver.cache import Cache
+from fakeserver.cache import BODY_COSTS, Bodies, Cache
 
 
 def kept(cache: Cache[str], keys: str) -> str:
@@ -41,3 +41,28 @@ def test_what_is_too_large_is_not_kept_and_the_room_is_free_again(size):
     assert cache.get("a") is None
     cache.keep("b", "b", 10)
     assert cache.get("b") == "b"
+
+
+class TestBodies:
+    def test_each_is_written_once(self):
+        bodies, written = Bodies(), []
+
+        def write(place: int) -> bytes:
+            written.append(place)
+            return str(place).encode()
+
+        assert bodies.of("abc", write) == [b"0", b"1", b"2"]
+        assert bodies.of("cxa", write) == [b"2", b"1", b"0"]
+        assert written == [0, 1, 2, 1]
+
+    def test_what_nobody_asks_for_is_forgotten_and_what_is_asked_for_is_not(self):
+        bodies = Bodies(bytes_max=20 * (BODY_COSTS + 1))
+        wanted: list[int] = []
+        for number in range(100):
+            bodies.of([number], lambda _: b"x")
+            bodies.of(["kept"], lambda place: wanted.append(place) or b"y")
+        assert wanted == [0]
+        again: list[int] = []
+        bodies.of(range(100), lambda place: again.append(place) or b"x")
+        assert 75 <= len(again) < 100
+        assert again == list(range(len(again)))

@@ -1,7 +1,7 @@
 """The log: visible at the very instant, ordered, cut; and equal to a slow, obvious oracle.
 
 What it does for long logs must be what it does for short ones, so its limits are lowered here until
-a few rows make a tree with several levels.
+a few rows make a tree with several blocks.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakeserver import index
 from fakeserver import log as log_module
+from fakeserver import order as order_module
+from fakeserver import sorting as sorting_module
 from fakeserver.clock import to_text
 from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.dialects.base import TOKEN, Ask, Refused
@@ -318,18 +319,18 @@ def test_the_oracle_tells_right_from_wrong():
 
 
 @contextmanager
-def tiny_trees() -> Iterator[None]:
+def tiny_blocks() -> Iterator[None]:
     """Let even two rows be found by index, in trees whose nodes split all the time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_module, "SCANNED_MAX", 0)
-        for limit, value in {"LEAF_ROWS": 2, "BRANCHES": 2, "FEW_VALUES": 2}.items():
-            patch.setattr(index, limit, value)
+        patch.setattr(order_module, "BLOCK_ROWS", 2)
+        patch.setattr(sorting_module, "CHUNK_ROWS", 2)
         yield
 
 
 def assert_index_finds(log: EventLog, query: Query, at: int) -> None:
     scanned = EventLog(log.events).select(query, at)
-    with tiny_trees():
+    with tiny_blocks():
         found = log.select(query, at)
         assert found.rows == scanned.rows
         assert found.matched == scanned.matched
@@ -434,7 +435,8 @@ def test_long_logs_are_found_in_order_whole_and_page_by_page(field, descending):
     assert log.select(Query(order=order, limit=1), 9).matched == 15_000
     log.append(rows[15_000:])
     expected = [
-        row.id for row in index.in_order([r for r in rows if r.visible_at <= 3], order, "first")
+        row.id
+        for row in sorting_module.in_order([r for r in rows if r.visible_at <= 3], order, "first")
     ]
     assert ids(log, at=3, order=order) == expected
     for offset in (0, 1, 127, 7_777, 15_990, 16_000):

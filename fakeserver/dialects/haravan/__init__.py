@@ -9,7 +9,7 @@ from fakeserver.dialects.haravan.profiles import PROFILES
 from fakeserver.dialects.haravan.render import refusal_body, render, render_event
 from fakeserver.dialects.haravan.stories import tell
 from fakeserver.dialects.haravan.switches import SWITCHES
-from fakeserver.dialects.haravan.terms import FIELDS, NAME
+from fakeserver.dialects.haravan.terms import FIELDS, NAME, SCOPED_ONLY
 from fakeserver.dialects.haravan.words import remedy, words
 from fakeserver.query import ID, RECORDED_AT
 from fakeserver.rate_limit import RateLimit
@@ -49,5 +49,7 @@ DIALECT = Dialect(
     remedy=remedy,
     reference_client=reference_client,
     document_client=document_client,
+    labels=("subject_type", "verb", SCOPED_ONLY),
+    numbers=("subject_id",),
     bounds={RECORDED_AT: "created_at_min", ID: "since_id"},
 )

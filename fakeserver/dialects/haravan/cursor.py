@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlencode
@@ -18,7 +18,7 @@ import msgspec
 from fakeserver.dialects.base import Refused
 from fakeserver.dialects.wire import WHOLE_NUMBER_MAX, shown
 from fakeserver.query import ID, Condition, Query, SortKey
-from fakeserver.scenario import LoggedEvent
+from fakeserver.rows import Rows, ids_of
 
 PAGE_INFO = "page_info"
 BESIDE_PAGE_INFO = (PAGE_INFO, "limit", "fields")
@@ -80,11 +80,11 @@ class CursorQuery(Query, frozen=True, kw_only=True):
     given: tuple[tuple[Given, str], ...] = ()
     side: Literal["start", "after", "before"] = "start"
 
-    def shown(self, rows: Sequence[LoggedEvent]) -> tuple[LoggedEvent, ...]:
+    def shown(self, rows: Rows) -> Rows:
         """Return the selected rows in the order of the list."""
-        return tuple(reversed(rows)) if self.side == "before" else tuple(rows)
+        return rows[::-1] if self.side == "before" else rows
 
-    def links(self, rows: Sequence[LoggedEvent], matched: int) -> tuple[tuple[str, str], ...]:
+    def links(self, rows: Rows, matched: int) -> tuple[tuple[str, str], ...]:
         """Return ``rel`` and query string of the pages before and after the `rows` shown.
 
         `matched` is how many rows there were before the cut. A page that holds the whole list has
@@ -97,10 +97,10 @@ class CursorQuery(Query, frozen=True, kw_only=True):
             "previous": is_cut if self.side == "before" else self.side == "after",
             "next": is_cut if self.side != "before" else True,
         }
-        given = dict(self.given)
+        given, ids = dict(self.given), ids_of(rows)
         places = {
-            "previous": Place("before", int(rows[0].id), given),
-            "next": Place("after", int(rows[-1].id), given),
+            "previous": Place("before", int(ids[0]), given),
+            "next": Place("after", int(ids[-1]), given),
         }
         return tuple((rel, self._link(place)) for rel, place in places.items() if there[rel])
 

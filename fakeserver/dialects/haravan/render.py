@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -21,6 +21,9 @@ TOO_MANY = "Tối đa chỉ được 50"
 """How the live service refused a limit over its cap: "at most 50". It says so in Vietnamese."""
 
 
+_encoder = msgspec.json.Encoder()
+
+
 def render(query: Query, selection: Selection, settings: Settings) -> Answer:
     """Return the answer to `query`: a list, one event, or a count.
 
@@ -28,22 +31,26 @@ def render(query: Query, selection: Selection, settings: Settings) -> Answer:
     for the list of a resource that nobody has seen.
     """
     if query.endpoint == "count":
-        return _answer({"count": _count(selection.matched, settings)}, settings)
+        count = {"count": _count(selection.matched, settings)}
+        return Answer(status=200, body=_encode(count, settings))
     if query.endpoint == "single":
         if not selection.rows:
             raise Refused(
                 404, "no-such-event", f"there is no event {query.conditions[0].value} (yet)"
             )
         row = selection.rows[0]
-        return _answer({"event": _shape(row, query, settings)}, settings, rows=(row,))
+        body = b'{"event":' + _write(row, fields=query.fields, settings=settings) + b"}"
+        return Answer(status=200, body=body, rows=(row,))
     if settings["nested_unknown_parent"] == "404" and not selection.matched:
         _refuse_unknown_parent(query)
     rows, links = selection.rows, NO_LINKS
     if isinstance(query, CursorQuery):
         rows = query.shown(rows)
         links = query.links(rows, selection.matched)
-    events = [_shape(row, query, settings) for row in rows]
-    return _answer({"events": events}, settings, rows=rows, links=links)
+    write = partial(_write, fields=query.fields, settings=settings)
+    events = selection.written(rows, write, way=query.fields)
+    body = b'{"events":[' + b",".join(events) + b"]}"
+    return Answer(status=200, body=body, rows=rows, links=links)
 
 
 def render_event(event: LoggedEvent, settings: Settings) -> dict[str, Any]:
@@ -86,9 +93,11 @@ def refusal_body(refused: Refused, settings: Settings) -> bytes:
     return _encode(bodies.get(shape, {"errors": says}), settings)
 
 
-def _shape(event: LoggedEvent, query: Query, settings: Settings) -> dict[str, Any]:
+def _write(event: LoggedEvent, *, fields: tuple[str, ...] | None, settings: Settings) -> bytes:
     shown = render_event(event, settings)
-    return shown if query.fields is None else {field: shown[field] for field in query.fields}
+    if fields is not None:
+        shown = {field: shown[field] for field in fields}
+    return _encode(shown, settings)
 
 
 @lru_cache(maxsize=8192)
@@ -122,20 +131,10 @@ def _refuse_unknown_parent(query: Query) -> None:
         )
 
 
-def _answer(
-    payload: dict[str, Any],
-    settings: Settings,
-    *,
-    rows: tuple[LoggedEvent, ...] = (),
-    links: tuple[tuple[str, str], ...] = (),
-) -> Answer:
-    return Answer(status=200, body=_encode(payload, settings), rows=rows, links=links)
-
-
 def _encode(payload: dict[str, Any], settings: Settings) -> bytes:
     if settings["ascii"] == "escaped":
         body = json.dumps(payload, separators=(",", ":")).encode()
     else:
-        body = msgspec.json.encode(payload)
+        body = _encoder.encode(payload)
     # In JSON a slash stands only inside strings, where \/ means the same.
     return body.replace(b"/", b"\\/") if settings["slashes"] == "escaped" else body

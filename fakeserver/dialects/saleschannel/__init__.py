@@ -50,5 +50,7 @@ DIALECT = Dialect(
     remedy=remedy,
     reference_client=reference_client,
     document_client=document_client,
+    labels=("eventType",),
+    numbers=("eventAt",),
     bounds={RECORDED_AT: "createdAt"},
 )

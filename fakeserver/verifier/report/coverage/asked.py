@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from fakeserver.history import Exchange
-from fakeserver.index import in_order
 from fakeserver.query import ID, RECORDED_AT, Query, value_of
 from fakeserver.scenario import EventId, LoggedEvent
+from fakeserver.sorting import in_order
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.report.coverage.model import Cell
 

@@ -1,0 +1,274 @@
+"""The rows of a long log in one order, in blocks: any page of them found without looking at each.
+
+A block is a run of neighbours in the order. Where these are neighbours in the log as well, as with
+the ids and stamps of a stream, it is only a range. A query passes over blocks in which nothing
+matches, takes whole those in which all rows do, and looks at single rows in the few where some do
+(`bounds`). How many rows of a kind blocks have is added up once for each set of kinds that is asked
+for. So pages far behind cost what first pages do, and so does counting.
+
+An order that falls is kept the other way round and read from its end: what is new comes to stand
+where little has to be moved.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from fakeserver.bounds import Bounds, Piece, Test, together
+from fakeserver.columns import count_of
+from fakeserver.query import Nulls, SortKey
+from fakeserver.sorting import Ranking, sorted_blocks
+from fakeserver.table import Table
+
+BLOCK_ROWS = 256
+"""So many rows are looked at one by one where a block matches in part; twice as many split it."""
+ADMITTED_MAX = 16
+"""Sets of kinds for which the rows of blocks are added up; each costs a number a block."""
+
+
+class Plan(NamedTuple):
+    """Rows that pass: `spans` of blocks with the tests that are open there; of `kinds`, or all."""
+
+    spans: list[tuple[int, int, tuple[Test, ...]]]
+    kinds: frozenset[int] | None
+
+
+class Order:
+    """The rows of `table` in the order of `keys`, those that tie by age."""
+
+    def __init__(self, keys: tuple[SortKey, ...], nulls: Nulls, table: Table) -> None:
+        self._table = table
+        self._ranking = Ranking(keys, nulls, table)
+        self._blocks = list(sorted_blocks(self._ranking, len(table), BLOCK_ROWS))
+        self.rows_seen = len(table)
+        self._ends = [0]
+        self._bounds: dict[str, Bounds | None] = {}
+        self._counts: list[array[int]] = []
+        self._sums: dict[frozenset[int], list[int]] = {}
+        self._changed_from: int | None = 0
+
+    # What comes later
+
+    def catch_up(self) -> None:
+        """Take in the rows that have joined the table since."""
+        rank = self._ranking.rank
+        for row in range(self.rows_seen, len(self._table)):
+            self._insert(row, rank)
+        self.rows_seen = len(self._table)
+        if self._changed_from is not None:
+            self._refresh(self._changed_from)
+
+    def _insert(self, row: int, rank: Callable[[int], Any]) -> None:
+        blocks, key = self._blocks, rank(row)
+        if not blocks:
+            blocks.append(range(row, row + 1))
+            self._changed_from = 0
+            return
+        find = bisect_left if self._ranking.is_backwards else bisect_right
+        place = max(0, find(blocks, key, key=lambda block: rank(block[0])) - 1)
+        block = blocks[place]
+        within = find(block, key, key=rank)
+        if (
+            isinstance(block, range)
+            and block.step == 1
+            and within == len(block)
+            and block.stop == row
+        ):
+            blocks[place] = range(block.start, row + 1)
+        else:
+            if not isinstance(block, array):
+                block = blocks[place] = array("I", block)
+            block.insert(within, row)
+        parts = [place]
+        if len(blocks[place]) > 2 * BLOCK_ROWS:
+            whole = blocks[place]
+            blocks[place : place + 1] = [whole[:BLOCK_ROWS], whole[BLOCK_ROWS:]]
+            parts.append(place + 1)
+        self._update(parts)
+
+    def _update(self, parts: list[int]) -> None:
+        """Take in that a block has changed, and where it was divided, what came of it."""
+        first = parts[0]
+        for field, bounds in list(self._bounds.items()):
+            found = [self._extremes(field, self._blocks[part]) for part in parts]
+            known = [extremes for extremes in found if extremes is not None]
+            if bounds is None or len(known) < len(found):
+                self._bounds[field] = None
+                continue
+            bounds.lows[first : first + 1] = [low for low, _ in known]
+            bounds.highs[first : first + 1] = [high for _, high in known]
+        if self._counts:
+            self._counts[first : first + 1] = [
+                self._table.kinds.counts(self._blocks[part]) for part in parts
+            ]
+        self._changed_from = first if self._changed_from is None else min(first, self._changed_from)
+
+    def _refresh(self, start: int) -> None:
+        """Add up anew what has changed from block `start` on."""
+        del self._ends[start + 1 :]
+        sizes = map(len, self._blocks[start:])
+        self._ends += list(accumulate(sizes, initial=self._ends[-1]))[1:]
+        for bounds in self._bounds.values():
+            if bounds is not None:
+                bounds.refresh(start)
+        for sums in self._sums.values():
+            del sums[start + 1 :]
+        self._changed_from = None
+
+    # What is asked
+
+    def plan(self, tests: Sequence[Test], kinds: frozenset[int] | None) -> Plan:
+        """Return where the rows are that pass all `tests` and are of one of the `kinds`."""
+        count = len(self._blocks)
+        pieces: list[list[Piece]] = []
+        for test in tests:
+            bounds = self._known(test.field)
+            found: list[Piece] = [(0, count, "some")]
+            if bounds is not None:
+                found = bounds.pieces(test)
+            if self._may_lack(test.field):
+                found = [(a, b, "some" if share == "all" else share) for a, b, share in found]
+            pieces.append(found)
+        spans = together(pieces, count) if count else []
+        return Plan([(a, b, tuple(tests[n] for n in numbers)) for a, b, numbers in spans], kinds)
+
+    def page(self, plan: Plan, offset: int, limit: int | None) -> list[int]:
+        """Return the rows of a plan without the first `offset`, at most `limit`."""
+        found: list[int] = []
+        missing = len(self._table) if limit is None else limit
+        backwards = self._ranking.is_backwards
+        for start, end, tests in reversed(plan.spans) if backwards else plan.spans:
+            if missing <= 0:
+                break
+            if tests:
+                parts = self._looked_at(start, end, tests, plan.kinds)
+            else:
+                total = self._sum(start, end, plan.kinds)
+                if offset >= total:
+                    offset -= total
+                    continue
+                parts = self._taken(start, end, offset, plan.kinds)
+                offset = 0
+            for part in parts:
+                if offset >= len(part):
+                    offset -= len(part)
+                    continue
+                got = part[offset : offset + missing]
+                found += got
+                missing -= len(got)
+                offset = 0
+                if missing <= 0:
+                    break
+        return found
+
+    def count(self, plan: Plan) -> int:
+        """Return how many rows there are in a plan."""
+        return sum(
+            sum(map(len, self._looked_at(start, end, tests, plan.kinds)))
+            if tests
+            else self._sum(start, end, plan.kinds)
+            for start, end, tests in plan.spans
+        )
+
+    def count_up_to(self, value: Any, *, otherwise: Any) -> tuple[int, Any]:
+        """Return how many rows have at most that value of the first key, and the next value.
+
+        No row lacks it. Where there is no next value it is `otherwise`.
+        """
+        field = self._ranking.field
+        bounds = self._known(field)
+        if bounds is None:
+            return 0, otherwise
+        get = self._table.column(field).get
+        place = bisect_right(bounds.lows, value) - 1
+        if place < 0:
+            return 0, bounds.lows[0]
+        block = self._blocks[place]
+        within = bisect_right(block, value, key=get)
+        if within < len(block):
+            return self._ends[place] + within, get(block[within])
+        next_low = bounds.lows[place + 1] if place + 1 < len(bounds.lows) else otherwise
+        return self._ends[place + 1], next_low
+
+    def _looked_at(
+        self, start: int, end: int, tests: tuple[Test, ...], kinds: frozenset[int] | None
+    ) -> Iterator[Sequence[int]]:
+        """Yield the rows that pass, block by block, in the order that was asked for."""
+        backwards = self._ranking.is_backwards
+        columns = [(self._table.column(test.field), test.admits) for test in tests]
+        for place in range(end - 1, start - 1, -1) if backwards else range(start, end):
+            rows = self._of_kinds(place, kinds)
+            for column, admits in columns:
+                values = column.values(rows)
+                rows = [row for row, value in zip(rows, values, strict=True) if admits(value)]
+            yield rows[::-1] if backwards else rows
+
+    def _taken(
+        self, start: int, end: int, skipped: int, kinds: frozenset[int] | None
+    ) -> Iterator[Sequence[int]]:
+        """Yield all rows of the kinds after the first `skipped`, block by block."""
+        sums = self._sums_of(kinds)
+        if self._ranking.is_backwards:
+            target = sums[end] - skipped
+            place = bisect_left(sums, target, start + 1, end + 1) - 1
+            yield self._of_kinds(place, kinds)[: target - sums[place]][::-1]
+            for each in range(place - 1, start - 1, -1):
+                yield self._of_kinds(each, kinds)[::-1]
+        else:
+            target = sums[start] + skipped
+            place = bisect_right(sums, target, start, end) - 1
+            yield self._of_kinds(place, kinds)[target - sums[place] :]
+            for each in range(place + 1, end):
+                yield self._of_kinds(each, kinds)
+
+    def _of_kinds(self, place: int, kinds: frozenset[int] | None) -> Sequence[int]:
+        block = self._blocks[place]
+        if kinds is None:
+            return block
+        codes = self._table.kinds.of(block)
+        return [row for row, code in zip(block, codes, strict=True) if code in kinds]
+
+    def _sum(self, start: int, end: int, kinds: frozenset[int] | None) -> int:
+        sums = self._sums_of(kinds)
+        return sums[end] - sums[start]
+
+    def _sums_of(self, kinds: frozenset[int] | None) -> list[int]:
+        """Return how many rows of the kinds there are before each block, and in all."""
+        if kinds is None:
+            return self._ends
+        if not self._counts:
+            self._counts = [self._table.kinds.counts(block) for block in self._blocks]
+        sums = self._sums.pop(kinds, None) or [0]
+        if len(sums) <= len(self._blocks):
+            counts = (count_of(each, kinds) for each in self._counts[len(sums) - 1 :])
+            sums += list(accumulate(counts, initial=sums[-1]))[1:]
+        if len(self._sums) >= ADMITTED_MAX:
+            del self._sums[next(iter(self._sums))]
+        self._sums[kinds] = sums
+        return sums
+
+    # What is known of blocks
+
+    def _known(self, field: str) -> Bounds | None:
+        """Return the bounds of a field, or None where a block has no value."""
+        if field not in self._bounds:
+            extremes = [self._extremes(field, block) for block in self._blocks]
+            known = [each for each in extremes if each is not None]
+            self._bounds[field] = Bounds(known) if len(known) == len(extremes) else None
+        return self._bounds[field]
+
+    def _extremes(self, field: str, rows: Sequence[int]) -> tuple[Any, Any] | None:
+        """Return the least and the greatest value among `rows`, or None where there is none."""
+        column = self._table.column(field)
+        values = column.values(rows)
+        if column.has_null:
+            values = [value for value in values if value is not None]
+        return (min(values), max(values)) if values else None
+
+    def _may_lack(self, field: str) -> bool:
+        """Whether there may be nulls that only a look at the row tells."""
+        return self._table.column(field).has_null and not self._table.has_nulls_by_kind(field)
