@@ -42,6 +42,8 @@ class Texts(Sequence[str]):
     def __getitem__(self, place: int | slice) -> str | list[str]:
         if isinstance(place, slice):
             return [self[row] for row in range(len(self))[place]]
+        if not 0 <= place < len(self):
+            raise IndexError(place)
         start = place * self._width
         return self._bytes[start : start + self._width].decode("ascii")
 
