@@ -47,6 +47,8 @@ STAMP_WITHOUT = 1_647_350_729_000
 """Stands in where no event has had a stamp yet: 2022-03-15, as in the vendor's samples."""
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PAIR = 36**2
+_PAIRS = tuple(high + low for high in _DIGITS for low in _DIGITS)
 _BLOCK = 36**4
 _CUID_TIME_MIN, _CUID_TIME_MAX = 36**7, 36**8 - 1
 """The times that fill exactly eight base-36 digits: 1972 to 2059."""
@@ -169,9 +171,6 @@ def _cuids(random: Random, stamps: Sequence[Instant]) -> list[EventId]:
 
 
 def _base36(number: int, width: int) -> str:
-    """Write `number` with exactly `width` base-36 digits; it must fit."""
-    digits = ""
-    for _ in range(width):
-        number, digit = divmod(number, 36)
-        digits = _DIGITS[digit] + digits
-    return digits
+    """Write `number` with exactly `width` base-36 digits, an even number of them; it must fit."""
+    high, low = divmod(number, _PAIR)
+    return _PAIRS[low] if width == 2 else _base36(high, width - 2) + _PAIRS[low]
