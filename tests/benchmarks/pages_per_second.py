@@ -1,18 +1,11 @@
 """How many pages of 100 events a second a served fake answers, next to what else serves fakes.
 
-    python tests/benchmarks/pages_per_second.py [--folder DIR] [--only NAME,NAME] [--rounds N]
-
 Needs wrk. The others are pytest-httpserver (pip), Prism, Mockoon, json-server and WireMock (npm,
-installed into --folder, which is kept; WireMock needs java too); what is missing is left out with a
-sentence. Every server is a process of its own on 127.0.0.1 and answers with the bytes that ours
-gave, but json-server, which writes its own JSON of the same rows. Ours works each answer out, tells
-it in its journal and its log; the others repeat what they were given.
-
-All servers get a warm-up. Then come rounds: in each every server is asked by 1 and by 8 connections
-that are kept, while the others are stopped. Medians count, and ratios: a busy machine slows all.
+installed into the folder that FAKESERVER_BENCHMARK_FOLDER names, which is kept, or into one for the
+moment; WireMock needs java too); what is missing is left out with a sentence. All servers get a
+warm-up.
 """
 
-import argparse
 import json
 import os
 import re
@@ -32,27 +25,26 @@ from typing import Any, NamedTuple
 from urllib.request import ProxyHandler, Request, build_opener
 
 from fakeserver.dialects.base import TOKEN
+from tests.benchmarks.section import Missing, Section, Table
 
 ROWS = 100
 PATH = "/com/events.json"
 CONNECTIONS = (1, 8)
 ROUNDS = 5
+ROUNDS_QUICK = 2
 ROUND_S = 3
 WARM_UP_S = 10
 """Half of it at each number of connections; a Java server needs it most."""
 START_S = 60
 """How long a server may take to answer for the first time."""
 OURS = "fakeserver"
+FOLDER = "FAKESERVER_BENCHMARK_FOLDER"
 PACKAGES = {
     "prism": "@stoplight/prism-cli@5.14.2",
     "mockoon": "@mockoon/cli@9.9.0",
     "json-server": "json-server@0.17.4",
     "wiremock": "wiremock@3.13.2",
 }
-
-
-class Missing(Exception):  # noqa: N818 - it leads to a sentence, not to an end
-    """What a server would need, in a sentence."""
 
 
 class Plan(NamedTuple):
@@ -315,63 +307,58 @@ def measure(servers: list[Server], rounds: int, seconds: int) -> dict[str, dict[
     return found
 
 
-def table(found: dict[str, dict[int, list[float]]]) -> str:
+def rows_of(found: dict[str, dict[int, list[float]]]) -> list[tuple[str, ...]]:
     """Medians with their range, and how many times as fast ours is."""
     medians = {
         (name, connections): statistics.median(rates)
         for name, by_connections in found.items()
         for connections, rates in by_connections.items()
     }
-    lines = [
-        f"{'':<20}"
-        + "".join(f"{f'{n} connection(s), pages/s':>32}{'ours is':>9}" for n in CONNECTIONS)
-    ]
+    rows = []
     for name, by_connections in found.items():
-        line = f"{name:<20}"
+        row = [name]
         for connections, rates in by_connections.items():
-            median = medians[name, connections]
-            spread = f"{median:.0f} ({min(rates):.0f}…{max(rates):.0f})"
-            line += f"{spread:>32}{medians[OURS, connections] / median:>8.2f}x"
-        lines.append(line)
-    behind = [
-        f"{name} at {connections}: {medians[OURS, connections] / median:.2f}x"
-        for (name, connections), median in medians.items()
-        if median > medians[OURS, connections]
-    ]
-    lines.append("" if behind else "\nahead of every one of them")
-    return "\n".join(lines + [f"behind {each}" for each in behind])
+            middle = medians[name, connections]
+            row.append(f"{middle:.0f} ({min(rates):.0f}…{max(rates):.0f})")
+            row.append(f"{medians[OURS, connections] / middle:.2f}")
+        rows.append(tuple(row))
+    return rows
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument(
-        "--folder", type=Path, help="where npm installs; a temporary one if not given"
-    )
-    parser.add_argument("--only", default=",".join(SERVERS), help="names, with commas between")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seconds", type=int, default=ROUND_S, help="of each measurement")
-    given = parser.parse_args()
+def measured(quick: bool) -> list[Table]:
+    """A row for each server that is there. Raises `Missing` where nothing can be measured."""
+    tool("wrk")
+    left_out = []
     with ExitStack() as stack:
-        folder = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        named = os.environ.get(FOLDER)
+        folder = Path(named or stack.enter_context(tempfile.TemporaryDirectory()))
         servers = [stack.enter_context(running(OURS, b"", folder))]
         page = get(servers[0].url)
         for name in SERVERS:
-            if name == OURS or name not in given.only.split(","):
+            if name == OURS:
                 continue
             try:
                 modules = install(name, folder.resolve())
                 servers.append(stack.enter_context(running(name, page, modules)))
             except Missing as missing:
+                left_out.append(name)
                 print(f"{name} is left out: {missing}", flush=True)
-        print(f"{ROWS} events, {len(page)} bytes a page; {os.cpu_count()} cores\n", flush=True)
-        print(table(measure(servers, given.rounds, given.seconds)))
+        found = measure(servers, ROUNDS_QUICK if quick else ROUNDS, ROUND_S)
+    without = f"; without {', '.join(left_out)}" if left_out else ""
+    header = ["server"]
+    for connections in CONNECTIONS:
+        header += [f"pages/s, {connections} connections", "ours is times"]
+    caption = f"{ROWS} events, {len(page)} bytes a page{without}:"
+    return [Table(caption, tuple(header), rows_of(found))]
 
 
-if __name__ == "__main__":
-    try:
-        main()
-    except Missing as missing:
-        sys.exit(str(missing))
+SECTION = Section(
+    "served",
+    "Pages a second, next to what else serves fakes",
+    "Every server is a process of its own on 127.0.0.1 and answers with the bytes that ours "
+    "gave, but json-server, which writes its own JSON of the same rows. Ours works each answer "
+    "out, tells it in its journal and its log; the others repeat what they were given. Rounds: "
+    "in each every server is asked by `wrk` over connections that are kept, while the others "
+    "are stopped. Medians, with the least and the most.",
+    measured,
+)

@@ -1,7 +1,5 @@
 """What installing the plugin adds to every run of pytest, also of those who never use it.
 
-    python tests/benchmarks/plugin_start.py [ROUNDS]
-
 ``pytest --collect-only`` in an empty folder, with the plugin and with ``-p no:fakeserver``, one
 after the other, in turn first; the other plugins that are installed are left out on both sides.
 Processor time of the processes, for wall time is the machine's mood. Shown are both medians, the
@@ -16,7 +14,10 @@ from importlib.metadata import entry_points
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from tests.benchmarks.section import Section, Table, against
+
 ROUNDS = 25
+ROUNDS_QUICK = 5
 ADDED_MS_MAX = 15.0
 """What the plugin may add: a fifteenth of what starting pytest costs."""
 OURS = "fakeserver"
@@ -47,9 +48,9 @@ def start_ms(folder: str, *options: str) -> float:
     return spent_ms() - before
 
 
-def main() -> None:
-    """Print the medians, and whether the plugin stays within its bound."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+def measure(quick: bool) -> list[Table]:
+    """The medians, and whether the plugin stays within its bound."""
+    rounds = ROUNDS_QUICK if quick else ROUNDS
     sides: dict[str, tuple[str, ...]] = {"with": (), "without": ("-p", f"no:{OURS}")}
     found: dict[str, list[float]] = {side: [] for side in sides}
     with TemporaryDirectory() as folder:
@@ -58,15 +59,21 @@ def main() -> None:
         for number in range(rounds):
             for side in sorted(sides, reverse=number % 2 == 0):
                 found[side].append(start_ms(folder, *sides[side]))
-    added = [a - b for a, b in zip(found["with"], found["without"], strict=True)]
+    added = median(a - b for a, b in zip(found["with"], found["without"], strict=True))
     plain = median(found["without"])
-    print(f"pytest --collect-only of an empty folder, {rounds} rounds, processor time\n")
-    print(f"without the plugin {plain:7.1f} ms")
-    print(f"with the plugin    {median(found['with']):7.1f} ms")
-    print(f"added              {median(added):7.1f} ms, {median(added) / plain:.1%}")
-    if median(added) > ADDED_MS_MAX:
-        raise SystemExit(f"expected at most {ADDED_MS_MAX:g} ms")
+    rows = [
+        ("without the plugin", f"{plain:.1f} ms", ""),
+        ("with the plugin", f"{median(found['with']):.1f} ms", ""),
+        ("added", f"{added:.1f} ms, {added / plain:.1%}", against(added, ADDED_MS_MAX, " ms")),
+    ]
+    return [Table(f"{rounds} rounds:", ("run", "processor time", "target"), rows)]
 
 
-if __name__ == "__main__":
-    main()
+SECTION = Section(
+    "plugin",
+    "What the plugin adds to a run of pytest",
+    "`pytest --collect-only` in an empty folder, with the plugin and with `-p no:fakeserver`, "
+    "one after the other, in turn first; other plugins are left out on both sides. Medians, and "
+    "the median of the differences within a round.",
+    measure,
+)

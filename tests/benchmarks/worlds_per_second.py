@@ -1,27 +1,24 @@
-"""How many worlds a second one core verifies, and where the time goes.
+"""How many worlds a second one core verifies, and where the time goes."""
 
-    python tests/benchmarks/worlds_per_second.py [WORLDS]
-
-Everything is measured in one run, in process time, so that a busy machine matters little. The parts
-are measured one by one: drawing the worlds, running the client in them, judging. The fake's own
-share is what answering the same requests again costs; the rest of running is the client and HTTP.
-"""
-
-import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from fakeserver.app import FakeServer
 from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.dialects.base import TOKEN, Ask
+from fakeserver.doors.urllib_door import urllib_opener
 from fakeserver.generate import generate_scenario
 from fakeserver.history import Exchange, History
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.runner import doorkeeper, run
 from fakeserver.world import World
+from tests.benchmarks.section import Section, Table
 
 WORLDS = 300
+WORLDS_QUICK = 60
 SEED = 3
 
 
@@ -43,7 +40,18 @@ def answer_again(scenario: Scenario, history: History) -> None:
             world.ask(Ask(path=path, query=query, headers=headers))
 
 
-def measure(dialect: str, worlds: int) -> str:
+def ask_again(scenario: Scenario, history: History) -> None:
+    """Ask for the same by urllib, as the reference clients do, and read the JSON."""
+    server = FakeServer(scenario)
+    opener = urllib_opener(server)
+    for step in history:
+        if isinstance(step, Exchange):
+            server.world.advance_to(step.at)
+            with suppress(OSError), opener.open(server.url(step.target)) as answer:
+                answer.read()
+
+
+def shares_of(dialect: str, worlds: int) -> tuple[str, ...]:
     """One row of the table: worlds a second, and the shares of the parts."""
     client = find_dialect(dialect).reference_client
     generate_scenario(dialect=dialect, seed=SEED)  # the vocabulary is drawn once
@@ -56,25 +64,34 @@ def measure(dialect: str, worlds: int) -> str:
         )
     pairs = list(zip(scenarios, histories, strict=True))
     answering, _ = seconds(lambda: [answer_again(*pair) for pair in pairs])
+    asking, _ = seconds(lambda: [ask_again(*pair) for pair in pairs])
     judging, verdicts = seconds(lambda: [judge(*pair) for pair in pairs])
     assert not any(verdict.findings for verdict in verdicts)
     total = drawing + running + judging
     requests = sum(isinstance(step, Exchange) for history in histories for step in history)
-    shares = (drawing, answering, running - answering, judging)
-    return f"{dialect:<14}{worlds / total:>10.0f}{requests / worlds:>12.1f}" + "".join(
-        f"{share / total:>10.0%}" for share in shares
+    shares = (drawing, answering, asking - answering, running - asking, judging)
+    return (
+        dialect,
+        f"{worlds / total:.0f}",
+        f"{requests / worlds:.1f}",
+        *(f"{share / total:.0%}" for share in shares),
     )
 
 
-def main() -> None:
-    """Print the table."""
-    worlds = int(sys.argv[1]) if len(sys.argv) > 1 else WORLDS
-    print(f"{worlds} worlds each, reference clients, one core, in process\n")
-    print(f"{'dialect':<14}{'worlds/s':>10}{'requests':>12}", end="")
-    print("".join(f"{part:>10}" for part in ("drawing", "fake", "client", "judge")))
-    for dialect in DIALECTS:
-        print(measure(dialect, worlds))
+def measure(quick: bool) -> list[Table]:
+    """A row for each API."""
+    worlds = WORLDS_QUICK if quick else WORLDS
+    rows = [shares_of(dialect, worlds) for dialect in DIALECTS]
+    header = ("API", "worlds/s", "requests a world", "drawing", "fake", "HTTP", "client", "judge")
+    return [Table(f"{worlds} worlds each, reference clients, one core, in process:", header, rows)]
 
 
-if __name__ == "__main__":
-    main()
+SECTION = Section(
+    "worlds",
+    "Worlds a second, and where the time goes",
+    "The parts of a verification in process time, one after the other: drawing the worlds, "
+    "running the client in them, judging. The *fake*'s own share is what answering the same "
+    "requests again costs, without a door and a client; *HTTP* is what asking for the same by "
+    "urllib costs beyond that; the rest of running is the *client*, with what watches it.",
+    measure,
+)
