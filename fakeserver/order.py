@@ -199,13 +199,25 @@ class Order:
     ) -> Iterator[Sequence[int]]:
         """Yield the rows that pass, block by block, in the order that was asked for."""
         backwards = self._ranking.is_backwards
-        columns = [(self._table.column(test.field), test.admits) for test in tests]
         for place in range(end - 1, start - 1, -1) if backwards else range(start, end):
             rows = self._of_kinds(place, kinds)
-            for column, admits in columns:
-                values = column.values(rows)
-                rows = [row for row, value in zip(rows, values, strict=True) if admits(value)]
+            for test in tests:
+                rows = self._passing(rows, test)
             yield rows[::-1] if backwards else rows
+
+    def _passing(self, rows: Sequence[int], test: Test) -> Sequence[int]:
+        """Return those of `rows`, which stand in order, that pass a test."""
+        column = self._table.column(test.field)
+        if test.condition is not None and not column.has_null and self._ranking.is_by(test.field):
+            operator, value = test.condition.operator, test.condition.value
+            if operator in (">=", "<"):
+                edge = bisect_left(rows, value, key=column.get)
+                return rows[edge:] if operator == ">=" else rows[:edge]
+            if operator in (">", "<="):
+                edge = bisect_right(rows, value, key=column.get)
+                return rows[edge:] if operator == ">" else rows[:edge]
+        values = column.values(rows)
+        return [row for row, value in zip(rows, values, strict=True) if test.admits(value)]
 
     def _taken(
         self, start: int, end: int, skipped: int, kinds: frozenset[int] | None

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import overload
 
 from fakeserver.clock import Instant
+from fakeserver.columns import as_run
 from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.shelf import Shelf
 from fakeserver.table import Table
@@ -50,7 +51,7 @@ class NumberedRows(Sequence[LoggedEvent]):
     def ids(self) -> tuple[EventId, ...]:
         """The ids of the rows."""
         if self._ids is None:
-            self._ids = tuple(map(self._table.ids.get, self._numbers))
+            self._ids = tuple(self._table.ids.values(as_run(self._numbers)))
         return self._ids
 
     @property

@@ -82,6 +82,10 @@ class Ranking:
         """The field of the first key."""
         return self._keys[0].field
 
+    def is_by(self, field: str) -> bool:
+        """Whether a field is the first key."""
+        return bool(self._keys) and self._keys[0].field == field
+
     @property
     def rank(self) -> Rank:
         """What puts a single row where `sort` would put it, for the table as it is now."""

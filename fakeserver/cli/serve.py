@@ -44,6 +44,8 @@ OPEN = (
     "give it one with --control-token-env, or leave it out with --no-control"
 )
 """Said whatever `--log` is: a name in ``Host`` keeps out other pages, but no program."""
+LONG_BACKLOG = 500_000
+"""Whoever asks for so much history waits for it, and is told so."""
 PER_SECOND = {"s": 1.0, "min": 1 / 60, "h": 1 / 3600}
 
 
@@ -134,7 +136,9 @@ STREAM_OPTIONS = (
         help="Serve the events of this file and no stream.",
     ),
     click.option(
-        "--backlog", type=click.IntRange(0), help="Events of history to start with. [default: 200]"
+        "--backlog",
+        type=click.IntRange(0),
+        help="Events of history to start with, up to 10000000. [default: 200]",
     ),
     click.option(
         "--rate", type=Rate(), help="New events: 5/s, 30/min, 2/h, 0 for none. [default: 0.2/s]"
@@ -222,9 +226,12 @@ def serve(**given: Any) -> None:
         )
     as_json = given["log"] == "json" or (given["log"] == "auto" and not is_terminal(sys.stderr))
     say = None if given["log"] == "off" else partial(click.echo, err=True)
+    options = _options(given)
+    if say is not None and not as_json and options.backlog >= LONG_BACKLOG:
+        say(f"  drawing {options.backlog:,} events of history, some ten seconds a million")
     host: Host
     site = Site(
-        _options(given),
+        options,
         wall=_wall_ms,
         control=given["control"],
         token=_control_token(given["control_token_env"]),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fakeserver.clock import at
+from fakeserver.errors import UsageError
 from fakeserver.profile import SwitchValue
 from fakeserver.scenario import Scenario
 from fakeserver.serving.options import ClockMode, ServeOptions
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 FEEDS_MAX = 500
 """A log of the usual size takes a megabyte or two; test runs have some dozens of workers."""
+FEED_BACKLOG_MAX = 100_000
+"""Drawn in a second, with some 27 MB: a longer log is for a server of its own."""
 ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}"
 """What stands in a path without being encoded."""
 
@@ -66,7 +69,13 @@ class FeedOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             known["scenario"] = None
         if given.get("clock", main.clock) != main.clock:
             known |= {"pace": 1.0, "starts_at": None}
-        return ServeOptions(**(known | given))
+        options = ServeOptions(**(known | given))
+        if options.backlog > FEED_BACKLOG_MAX and options.scenario is None:
+            raise UsageError(
+                f"backlog: expected 0 to {FEED_BACKLOG_MAX} events for a feed, got "
+                f"{options.backlog}; give a smaller one"
+            )
+        return options
 
 
 class Feeds:

@@ -91,6 +91,16 @@ def test_are_counted_listed_and_freed(site):
     assert control(site, "GET", "feeds/feed-3") == listed[2]
 
 
+def test_hold_less_history_than_a_server_of_its_own(monkeypatch):
+    monkeypatch.setattr(feeds, "FEED_BACKLOG_MAX", 6)
+    site = a_site(backlog=7)
+    problem = refused(site, "POST", "feeds", {"id": "as-the-main-one"})
+    assert problem["status"] == 422
+    assert "backlog: expected 0 to 6 events for a feed, got 7" in problem["detail"]
+    control(site, "POST", "feeds", {"id": "less", "backlog": 6})
+    assert below(site, "GET", "less", "health")["events"]["total"] == 6
+
+
 def test_have_no_feeds_and_end_no_server():
     site = a_site(on_shutdown=lambda: pytest.fail("a feed ended the server"))
     control(site, "POST", "feeds", {"id": "f"})
