@@ -74,9 +74,7 @@ class World:
         if stream is not None:
             for drawn in stream.backlog_pieces(backlog, scenario.starts_at):
                 self.log.append_drawn(*drawn)
-            self.log.visible_count(
-                scenario.starts_at
-            )  # everybody asks for it
+            self.log.visible_count(scenario.starts_at)  # everybody asks for it
         self.before_ask: Callable[[], None] | None = None
         self.after_ask: Callable[[], None] | None = None
         self.change: Callable[[Query], Query] | None = None

@@ -105,6 +105,7 @@ def main(arguments: Sequence[str]) -> int:
         except Missing as missing:
             print(f"left out: {missing}", flush=True)
             left_out += 1
+            written.setdefault(section.name, as_markdown(section, [], f"nowhere yet: {missing}"))
             continue
         print("\n".join(map(as_text, tables)), flush=True)
         written[section.name] = as_markdown(section, tables, where)

@@ -20,6 +20,7 @@ from typing import Any
 from fakeserver.app import FakeServer
 from fakeserver.clock import to_text
 from fakeserver.dialects.base import Known
+from fakeserver.dialects.haravan.cursor import Place
 from fakeserver.doors.wsgi import authorization, call
 from fakeserver.scenario import LoggedEvent
 from fakeserver.serving.options import ServeOptions, build_world
@@ -63,6 +64,9 @@ def haravan_forms(event: Callable[[float], LoggedEvent], count: int) -> dict[str
         "count": "/com/events/count.json",
         "count, a bound": f"/com/events/count.json?created_at_min={since}",
         "count, filter and verb": "/com/events/count.json?filter=Order&verb=placed",
+        "page_info (paging=cursor)": (
+            f"/com/events.json?limit=100&page_info={Place('after', int(middle.id)).write()}"
+        ),
         "one event": f"/com/events/{middle.id}.json",
         "the events of an order": f"/com/orders/{order.fields['subject_id']}/events.json",
     }
@@ -142,6 +146,9 @@ def forms_of(server: FakeServer) -> dict[str, str]:
 
 def ask(server: FakeServer, target: str) -> bytes:
     """The body behind a target; whatever is no answer ends the benchmark."""
+    paging = "cursor" if "page_info" in target else "page"
+    if server.world.settings.get("paging", paging) != paging:
+        server.world.settings = {**server.world.settings, "paging": paging}
     reply = call(server, "GET", server.url(target), authorization(server.token))
     assert reply.status == 200, (target, reply.body)
     return reply.body

@@ -613,7 +613,7 @@ def test_options_say_what_is_wrong():
     for change, says in {
         "dialect": ("none", "dialect"),
         "profile": ("none", "profile"),
-        "backlog": (-1, "backlog"),
+        "backlog": (10**7 + 1, "backlog: expected 0 to 10000000 events, got 10000001"),
         "rate_per_s": (1e9, "rate_per_s"),
         "clock": ("fast", "clock"),
         "pace": (2.0, "pace"),

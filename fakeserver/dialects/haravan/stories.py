@@ -198,7 +198,7 @@ class _Shop:
 def _fields(subject: _Subject, step: Step) -> dict[str, Any]:
     plain = subject.plain
     return {
-        "arguments": [plain[name] for name in step.arguments],
+        "arguments": list(map(plain.__getitem__, step.arguments)),
         "body": None,
         "subject_id": subject.id,
         "subject_type": step.subject_type,
