@@ -128,8 +128,19 @@ def at(text: str) -> Instant:
 @lru_cache(maxsize=4096)
 def to_text(instant: Instant) -> str:
     """Write an instant as ``2026-03-01T12:00:05.000Z``: always UTC, always milliseconds."""
+    # Not by a `datetime`: a page has hundreds of instants, and most are of the same few days.
+    day, ms = divmod(instant, DAY_MS)
+    second, ms = divmod(ms, SECOND_MS)
+    minute, second = divmod(second, 60)
+    hour, minute = divmod(minute, 60)
+    return f"{_day_text(day)}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z"
+
+
+@lru_cache(maxsize=1024)
+def _day_text(day: int) -> str:
+    """Write the day that is so many days after 1970-01-01."""
     # Not strftime: what its %Y makes of a year before 1000 differs from machine to machine.
-    return as_datetime(instant).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return (EPOCH + timedelta(days=day)).date().isoformat()
 
 
 @lru_cache(maxsize=64)
