@@ -63,49 +63,65 @@ class Order:
             self._refresh(self._changed_from)
 
     def _insert(self, row: int, rank: Callable[[int], Any]) -> None:
-        blocks, key = self._blocks, rank(row)
+        blocks = self._blocks
         if not blocks:
             blocks.append(range(row, row + 1))
-            self._changed_from = 0
+            self._know_anew(0, 0)
             return
-        find = bisect_left if self._ranking.is_backwards else bisect_right
-        place = max(0, find(blocks, key, key=lambda block: rank(block[0])) - 1)
+        place, within = self._place(rank(row), rank)
         block = blocks[place]
-        within = find(block, key, key=rank)
-        if (
-            isinstance(block, range)
-            and block.step == 1
-            and within == len(block)
-            and block.stop == row
-        ):
+        if isinstance(block, range) and within == len(block) and block.stop == row:
             blocks[place] = range(block.start, row + 1)
         else:
             if not isinstance(block, array):
                 block = blocks[place] = array("I", block)
             block.insert(within, row)
-        parts = [place]
-        if len(blocks[place]) > 2 * BLOCK_ROWS:
-            whole = blocks[place]
+        whole = blocks[place]
+        if len(whole) <= 2 * BLOCK_ROWS:
+            self._know_of(row, place)
+        else:
             blocks[place : place + 1] = [whole[:BLOCK_ROWS], whole[BLOCK_ROWS:]]
-            parts.append(place + 1)
-        self._update(parts)
+            self._know_anew(place, place + 1)
 
-    def _update(self, parts: list[int]) -> None:
-        """Take in that a block has changed, and where it was divided, what came of it."""
-        first = parts[0]
-        for field, bounds in list(self._bounds.items()):
-            found = [self._extremes(field, self._blocks[part]) for part in parts]
-            known = [extremes for extremes in found if extremes is not None]
-            if bounds is None or len(known) < len(found):
+    def _place(self, key: Any, rank: Callable[[int], Any]) -> tuple[int, int]:
+        """Return the block to which a row of that rank belongs, and its place there."""
+        backwards, blocks = self._ranking.is_backwards, self._blocks
+        last = rank(blocks[-1][-1])
+        if last < key or (not backwards and not key < last):
+            return len(blocks) - 1, len(blocks[-1])  # most of what is new
+        find = bisect_left if backwards else bisect_right
+        place = max(0, find(blocks, key, key=lambda block: rank(block[0])) - 1)
+        return place, find(blocks[place], key, key=rank)
+
+    def _know_of(self, row: int, place: int) -> None:
+        """Take in that `row` has joined a block."""
+        for field, bounds in self._bounds.items():
+            value = self._table.column(field)[row]
+            if bounds is not None and value is not None:
+                bounds.lows[place] = min(bounds.lows[place], value)
+                bounds.highs[place] = max(bounds.highs[place], value)
+        if self._counts:
+            code, counts = self._table.kinds.codes[row], self._counts[place]
+            counts.extend([0] * (code + 1 - len(counts)))
+            counts[code] += 1
+        self._changed(place)
+
+    def _know_anew(self, first: int, last: int) -> None:
+        """Take in that the blocks from `first` to `last` stand in the place of one or none."""
+        parts = self._blocks[first : last + 1]
+        for field, bounds in self._bounds.items():
+            known = [each for part in parts if (each := self._extremes(field, part)) is not None]
+            if bounds is None or len(known) < len(parts):
                 self._bounds[field] = None
                 continue
             bounds.lows[first : first + 1] = [low for low, _ in known]
             bounds.highs[first : first + 1] = [high for _, high in known]
         if self._counts:
-            self._counts[first : first + 1] = [
-                self._table.kinds.counts(self._blocks[part]) for part in parts
-            ]
-        self._changed_from = first if self._changed_from is None else min(first, self._changed_from)
+            self._counts[first : first + 1] = map(self._table.kinds.counts, parts)
+        self._changed(first)
+
+    def _changed(self, place: int) -> None:
+        self._changed_from = place if self._changed_from is None else min(place, self._changed_from)
 
     def _refresh(self, start: int) -> None:
         """Add up anew what has changed from block `start` on."""
