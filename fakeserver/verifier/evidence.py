@@ -59,7 +59,9 @@ class Evidence:
         self.promise = promise
         self.dialect = find_dialect(scenario.dialect)
         self.settings = self.dialect.settings(scenario.settings)
-        self.log = EventLog(scenario.events)
+        self.log = EventLog(
+            scenario.events, labels=self.dialect.labels, numbers=self.dialect.numbers
+        )
         self._settings_key = tuple(self.settings.items())
         self.polls: list[PollView] = []
         self.poll_of: list[int] = []

@@ -185,6 +185,14 @@ class TestAppend:
         with pytest.raises(ScenarioError, match="there is room for 0, not for 1"):
             world.append([event(10**9 + 1)])
 
+    def test_not_more_than_anybody_can_keep(self, monkeypatch):
+        monkeypatch.setattr("fakeserver.world.OWN_EVENTS_MAX", 2)
+        world = World(SCENARIO)
+        world.append([event(10**9)])
+        with pytest.raises(ScenarioError, match="2 of them appended by hand: there is room for 1"):
+            world.append([event(10**9 + 1), event(10**9 + 2)])
+        world.append([event(10**9 + 3)])
+
 
 class TestStream:
     def test_what_was_recorded_until_now_joins_before_an_answer(self):
