@@ -10,7 +10,7 @@ from fakeserver.bounds import Test, met, visible_by
 from fakeserver.cache import Bodies
 from fakeserver.clock import INSTANT_MAX, INSTANT_MIN, Instant
 from fakeserver.order import Order
-from fakeserver.query import ID, Condition, Nulls, Query, SortKey
+from fakeserver.query import ID, RECORDED_AT, Condition, Nulls, Query, SortKey
 from fakeserver.rows import NumberedRows, Rows, ids_of, stamps_of
 from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.shelf import Redraw, Shelf
@@ -180,7 +180,7 @@ class EventLog:
             return self._look_up(query, at, salt)
         found = [row for row in self._shelf.kept if row.visible_at <= at]
         for condition in query.conditions:
-            found = list(filter(condition.holds, found))
+            found = _meeting(found, condition)
         if query.is_shuffled:
             Random(salt).shuffle(found)  # noqa: S311 - reproducible, not secret
         found = in_order(found, query.order, query.nulls)
@@ -266,3 +266,13 @@ class EventLog:
         return [
             row for row, code in zip(rows, codes, strict=True) if kinds is None or code in kinds
         ]
+
+
+def _meeting(rows: list[LoggedEvent], condition: Condition) -> list[LoggedEvent]:
+    """Return those of `rows` that meet a condition: as `holds` says, with a call less for each."""
+    field, admits = condition.field, condition.admits
+    if field == ID:
+        return [row for row in rows if admits(row.id)]
+    if field == RECORDED_AT:
+        return list(filter(condition.holds, rows))
+    return [row for row in rows if admits(row.fields.get(field))]

@@ -29,7 +29,8 @@ class Shelf:
         self._size = 0
         self.kept: list[LoggedEvent] = []
         self._number_of: dict[EventId, int] = {}
-        # Stretches of rows that are neighbours in the same piece, or in what is kept.
+        # Stretches of rows that are neighbours in the same piece, or in what is kept; none as long
+        # as all are kept.
         self._starts, self._pieces, self._places = array("q"), array("q"), array("q")
         # Of the drawn stretches, which rise by id: each one's number and lowest id.
         self._drawn = array("q")
@@ -74,7 +75,7 @@ class Shelf:
             or (self._lows and any(self.number(each, ids) is not None for each in numbers))
         ):
             raise ScenarioError(f"there is an event {self._clash(new, ids)!r} already")
-        if new and (not self._pieces or self._pieces[-1] != _KEPT):
+        if new and self._pieces and self._pieces[-1] != _KEPT:
             self._begin(_KEPT, len(self.kept))
         self.kept += new
         self._number_of |= numbers
@@ -108,6 +109,10 @@ class Shelf:
         if goes_on:
             self._lows[-1] = min(self._lows[-1], low)
         else:
+            if self.kept and not self._pieces:
+                self._starts.append(0)
+                self._pieces.append(_KEPT)
+                self._places.append(0)
             self._drawn.append(len(self._starts))
             self._begin(piece, place)
             self._lows.append(low)
