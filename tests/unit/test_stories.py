@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -527,6 +528,11 @@ def test_a_change_has_the_fields_of_the_document(market_worlds: list[Events]) ->
             assert fields["eventType"] == "TRANSACTION_STATUS_CHANGE"
             assert [*fields["details"]] == ["transactionId", "status", "previousStatus"]
             assert uuid.fullmatch(fields["details"]["transactionId"])
+
+
+@pytest.mark.parametrize("number", [0, 2**128 - 1, *map(Random(1).getrandbits, [128] * 50)])
+def test_a_transaction_id_is_a_uuid_of_version_4(number: int) -> None:
+    assert saleschannel._uuid4(number) == str(UUID(int=number, version=4))
 
 
 def test_ids_are_cuids_that_hold_the_stamp_and_rise(market_worlds: list[Events]) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from random import Random
 from types import MappingProxyType
 from typing import Any
-from uuid import UUID
 
 from fakeserver.clock import HOUR_MS, INSTANT_MAX, INSTANT_MIN, Instant
 from fakeserver.dialects.base import Settings
@@ -50,6 +49,9 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _PAIR = 36**2
 _PAIRS = tuple(high + low for high in _DIGITS for low in _DIGITS)
 _BLOCK = 36**4
+_UUID_BITS = 4 << 76 | 0b10 << 62
+_UUID_MASK = ~(0xF << 76 | 0b11 << 62)
+"""Where version and variant stand in a UUID."""
 _CUID_TIME_MIN, _CUID_TIME_MAX = 36**7, 36**8 - 1
 """The times that fill exactly eight base-36 digits: 1972 to 2059."""
 
@@ -108,8 +110,7 @@ class _Market:
         place = int(chance() * self._open_max)
         if place >= len(self._open):
             place = len(self._open)
-            number = self._random.getrandbits(128)
-            self._open.append(_Transaction(str(UUID(int=number, version=4))))
+            self._open.append(_Transaction(_uuid4(self._random.getrandbits(128))))
         transaction = self._open[place]
         before = transaction.status
         following = (*NEXT_STATUSES[before], *self._more.get(before or "", ()))
@@ -171,6 +172,17 @@ def _cuids(random: Random, stamps: Sequence[Instant]) -> list[EventId]:
 
 
 def _base36(number: int, width: int) -> str:
-    """Write `number` with exactly `width` base-36 digits, an even number of them; it must fit."""
-    high, low = divmod(number, _PAIR)
-    return _PAIRS[low] if width == 2 else _base36(high, width - 2) + _PAIRS[low]
+    """Write `number` with exactly four or eight (`width`) base-36 digits; it must fit."""
+    if width == 4:
+        high, low = divmod(number, _PAIR)
+        return _PAIRS[high] + _PAIRS[low]
+    left, right = divmod(number, _BLOCK)
+    first, second = divmod(left, _PAIR)
+    third, fourth = divmod(right, _PAIR)
+    return _PAIRS[first] + _PAIRS[second] + _PAIRS[third] + _PAIRS[fourth]
+
+
+def _uuid4(number: int) -> str:
+    """Write a random number of 128 bits as a UUID of version 4, as `uuid.UUID` would."""
+    digits = f"{number & _UUID_MASK | _UUID_BITS:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
