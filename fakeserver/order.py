@@ -109,13 +109,14 @@ class Order:
     def _know_anew(self, first: int, last: int) -> None:
         """Take in that the blocks from `first` to `last` stand in the place of one or none."""
         parts = self._blocks[first : last + 1]
-        for field, bounds in self._bounds.items():
-            known = [each for part in parts if (each := self._extremes(field, part)) is not None]
-            if bounds is None or len(known) < len(parts):
-                self._bounds[field] = None
+        for field, bounds in list(self._bounds.items()):
+            if bounds is None or not bounds.lows:
+                del self._bounds[field]  # there may be values now
                 continue
-            bounds.lows[first : first + 1] = [low for low, _ in known]
-            bounds.highs[first : first + 1] = [high for _, high in known]
+            before = bounds.lows[first], bounds.highs[first]
+            found = [self._extremes(field, part) or before for part in parts]
+            bounds.lows[first : first + 1] = [low for low, _ in found]
+            bounds.highs[first : first + 1] = [high for _, high in found]
         if self._counts:
             self._counts[first : first + 1] = map(self._table.kinds.counts, parts)
         self._changed(first)
@@ -282,11 +283,16 @@ class Order:
     # What is known of blocks
 
     def _known(self, field: str) -> Bounds | None:
-        """Return the bounds of a field, or None where a block has no value."""
+        """Return the bounds of a field, or None where it has no value at all.
+
+        A block in which all rows lack it has those of another: nothing is said of nulls by them.
+        """
         if field not in self._bounds:
             extremes = [self._extremes(field, block) for block in self._blocks]
-            known = [each for each in extremes if each is not None]
-            self._bounds[field] = Bounds(known) if len(known) == len(extremes) else None
+            last = next((each for each in extremes if each is not None), None)
+            known = [last := each or last for each in extremes]
+            found = [each for each in known if each is not None]
+            self._bounds[field] = Bounds(found) if found else None
         return self._bounds[field]
 
     def _extremes(self, field: str, rows: Sequence[int]) -> tuple[Any, Any] | None:

@@ -99,7 +99,7 @@ SECTION = Section(
     "again and each is written as JSON anew: that is paid once by whoever reads an old part of "
     "the log, and does not depend on its length. *First of its order* is the very first request "
     "of its form there, which builds whatever index it needs (others may have built it before). "
-    "Not among the forms is what has to look at every row: ties that the settings shuffle, null "
-    "stamps, and `$limit` left out.",
+    "Not among the forms is what has to look at every row: ties that the settings shuffle, and "
+    "`$limit` left out.",
     measure,
 )
