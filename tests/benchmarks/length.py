@@ -93,13 +93,13 @@ SECTION = Section(
     "length",
     "How long the log is",
     "Every form of a query, deep in the list too, in a log of a thousand events and, in turn "
-    "with it, in a longer one. Each time it is another page (no answer is remembered) of events "
-    "that were read before: the least of many rounds. *Events redrawn* is the same page of the "
-    "longest log when its events have been forgotten, so that the stream draws their buckets "
-    "again and each is written as JSON anew: that is paid once by whoever reads an old part of "
-    "the log, and does not depend on its length. *First of its order* is the very first request "
-    "of its form there, which builds whatever index it needs (others may have built it before). "
-    "Not among the forms is what has to look at every row: ties that the settings shuffle, and "
-    "`$limit` left out.",
+    "with it, in a longer one. Each time the answer has been forgotten, but not the events in "
+    "it, which were read before, nor how the query is read: the least of many rounds. *Events "
+    "redrawn* is the same page of the longest log when its events have been forgotten as well, "
+    "so that the stream draws their buckets again and each is written as JSON anew: that is "
+    "paid once by whoever reads an old part of the log, and does not depend on its length. "
+    "*First of its order* is the very first request of its form there, which builds whatever "
+    "index it needs (others may have built it before). Not among the forms is what has to look "
+    "at every row: ties that the settings shuffle, and `$limit` left out.",
     measure,
 )

@@ -4,8 +4,7 @@
 
 Prints JSON: `ready_s` (process time until it can be asked), `bytes` an event, then and at the end,
 and of each form of a query `first_ms` (nothing is known, indexes are built), `short_us` and
-`long_us` (another page, of events that were read before), `redrawn_us` (the same page, when its
-events have been forgotten).
+`long_us` (the answer has been forgotten, not the events in it), `redrawn_us` (they as well).
 """
 
 import gc
@@ -154,8 +153,8 @@ def ask(server: FakeServer, target: str) -> bytes:
     return reply.body
 
 
-def another_page(server: FakeServer, target: str) -> Callable[[], object]:
-    """Ask for a page as if for the first time, of events that are known."""
+def forgetting(server: FakeServer, target: str) -> Callable[[], object]:
+    """Ask for a page whose answer has been forgotten, but not the events in it."""
 
     def work() -> object:
         server.world._known.answers = Known().answers
@@ -191,7 +190,7 @@ def main(dialect: str, count: int, rounds: int) -> None:
         first_ms = (time.process_time() - start) * 1000
         pair = {"short": short, "long": long}
         works = {
-            which: another_page(server, targets[which == "long"][name])
+            which: forgetting(server, targets[which == "long"][name])
             for which, server in pair.items()
         }
         for work in works.values():
