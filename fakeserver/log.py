@@ -10,7 +10,7 @@ from fakeserver.bounds import Test, met, visible_by
 from fakeserver.cache import Bodies
 from fakeserver.clock import INSTANT_MAX, INSTANT_MIN, Instant
 from fakeserver.order import Order
-from fakeserver.query import ID, RECORDED_AT, Condition, Nulls, Query, SortKey
+from fakeserver.query import ID, RECORDED_AT, Condition, Nulls, Query, SortKey, value_of
 from fakeserver.rows import NumberedRows, Rows, ids_of, stamps_of
 from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.shelf import Redraw, Shelf
@@ -84,6 +84,7 @@ class EventLog:
         self._visible_at: list[Instant] = []
         # Of a long log: for so many rows, from when and until when so many are visible.
         self._counted = (0, INSTANT_MAX, INSTANT_MIN, 0)
+        self._latest: tuple[int, float] = 0, INSTANT_MIN
         self._orders: dict[tuple[tuple[SortKey, ...], Nulls], Order] = {}
         self.append(events)
 
@@ -142,6 +143,19 @@ class EventLog:
         if self._shelf.is_whole:
             return self._shelf.kept[number].recorded_at
         return stamps_of(NumberedRows([number], self._shelf, self._indexed()))[0]
+
+    @property
+    def latest_stamp(self) -> float:
+        """The latest stamp of all, ms, as exactly as it is stored; no event is recorded later."""
+        size, latest = self._latest
+        if size < len(self):
+            if self._shelf.is_whole:
+                new = [value_of(row, RECORDED_AT) for row in self._shelf.kept[size:]]
+            else:
+                new = list(self._indexed().recorded.store[size:])
+            latest = max([latest, *(stamp for stamp in new if stamp is not None)])
+            self._latest = len(self), latest
+        return latest
 
     @property
     def highest_id(self) -> EventId | None:

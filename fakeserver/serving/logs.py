@@ -157,14 +157,14 @@ class RequestLog:
     def _flags(self, world: World, exchange: Exchange) -> tuple[str, ...]:
         """Return what is special about a page; the same page needs no second look.
 
-        Where nothing is hidden, the rows and how many are visible decide it.
+        Where all is recorded, the rows, how many there are and how many are visible decide it.
         """
         with world.lock:
-            visible = world.log.visible_count(exchange.at)
-            if visible < len(world.log):
+            if exchange.at < world.log.latest_stamp:
                 return tuple(flags(world, exchange))
             known = self._known.setdefault(world, Cache(entries_max=PAGES_KNOWN_MAX))
-            page = (exchange.target, exchange.fault, exchange.event_ids, visible)
+            counts = len(world.log), world.log.visible_count(exchange.at)
+            page = (exchange.target, exchange.fault, exchange.event_ids, counts)
             found = known.get(page)
             if found is None:
                 found = tuple(flags(world, exchange))
