@@ -16,13 +16,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import fill
 
-from tests.benchmarks import length, page, pages_per_second, plugin_start, worlds_per_second
+from tests.benchmarks import (
+    by_hand,
+    length,
+    page,
+    pages_per_second,
+    plugin_start,
+    worlds_per_second,
+)
 from tests.benchmarks.section import Missing, Section, Table
 
 SECTIONS: tuple[Section, ...] = (
     page.SECTION,
     length.SECTION,
     worlds_per_second.SECTION,
+    by_hand.SECTION,
     pages_per_second.SECTION,
     plugin_start.SECTION,
 )
