@@ -104,7 +104,8 @@ def test_the_unobservable_events_are_those_that_were_drawn(drawn):
     scenario, history, drawing = drawn
     evidence = Evidence(scenario, history, drawing.verdicts[0].promise)
     missing = [event for event in evidence.owed() if event.id not in evidence.first_delivery]
-    found = [e.id for e in missing if explain_loss(evidence, e).cause == "unobservable"]
+    losses = [explain_loss(evidence, event) for event in missing]
+    found = [loss.event.id for loss in losses if loss.cause == "unobservable"]
     assert found == drawing.unobservable
 
 
