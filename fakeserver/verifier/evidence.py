@@ -166,9 +166,7 @@ class Evidence:
     def steps_of(self, poll: PollView) -> list[AnyStep]:
         """The steps of one poll, its start and end among them."""
         return [
-            step
-            for step, number in zip(self.history, self.poll_of, strict=True)
-            if number == poll.number
+            step for place, step in enumerate(self.history) if self.poll_of[place] == poll.number
         ]
 
     def is_undisturbed(self, poll: PollView) -> bool:
@@ -301,18 +299,16 @@ class Evidence:
     def owed(self) -> list[LoggedEvent]:
         """Events that the client owes by the end of the calm; see `open_world` where there is none.
 
-        Not owed: what was missing later than promised, what lies outside `scopes`, and what became
-        visible only after the last poll had started (it may have asked for it before it was there).
+        Not owed: what was missing later than promised, and what lies outside `scopes`. Nothing
+        appears after the last poll has started, for all is visible when the calm begins (`Scenario`
+        sees to that).
         """
         if not self.is_complete:
             return []
-        last = self.polls[-1].started_at
         return [
             event
             for event in self.scenario.events
-            if event.visible_at <= last
-            and self.late_by_ms(event) <= self.late_by_ms_max
-            and self.in_scope(event)
+            if self.late_by_ms(event) <= self.late_by_ms_max and self.in_scope(event)
         ]
 
 

@@ -7,6 +7,7 @@ against a client. I4 and I5 are: another client can do it, and the sentence says
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
@@ -103,7 +104,7 @@ def _out_of_reach(evidence: Evidence, missing: Sequence[LoggedEvent]) -> Iterato
             gone,
         )
         return
-    gone.sort(key=lambda event: (event.recorded_at is None, event.recorded_at or 0))
+    gone.sort(key=lambda event: math.inf if event.recorded_at is None else event.recorded_at)
     for stamp, group in groupby(gone, key=lambda event: event.recorded_at):
         events = list(group)
         names = _names(evidence, events)
@@ -157,7 +158,7 @@ def _by_ids_alone(evidence: Evidence, findings: Iterable[Finding]) -> Iterator[I
     queries = evidence.list_queries
     fields = [{condition.field for condition in query.conditions} for query in queries]
     by_ids = all(ID in each and RECORDED_AT not in each for each in fields)
-    if not ids or not queries or not by_ids:
+    if not queries or not by_ids:
         return
     events = [event for event in map(evidence.log.find, ids) if event is not None]
     behind = [event for event in events if _appeared_behind(evidence, event)]

@@ -63,7 +63,8 @@ def _walks(evidence: Evidence) -> dict[int, list[list[int]]]:
     """Return the places of the deliveries of each poll, cut at sleeps where it ended in one."""
     ended = {poll.number: poll.ended for poll in evidence.polls}
     walks: dict[int, list[list[int]]] = {poll.number: [[]] for poll in evidence.polls}
-    for place, (step, number) in enumerate(zip(evidence.history, evidence.poll_of, strict=True)):
+    for place, step in enumerate(evidence.history):
+        number = evidence.poll_of[place]
         if isinstance(step, Delivered):
             walks[number][-1].append(place)
         elif isinstance(step, Slept) and number:
