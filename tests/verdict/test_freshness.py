@@ -1,9 +1,11 @@
 """LATE: what counts as a delay, and all that is never charged."""
 
 import pytest
+from msgspec.structs import replace
 
 from fakeserver.errors import UsageError
 from fakeserver.fault import Fault
+from fakeserver.history import Exchange
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import run
@@ -160,6 +162,84 @@ def test_what_was_never_delivered_is_lost_and_not_late():
     scenario = world([event(2, 1)])
     verdict = judge(scenario, run(scenario, drops_all), AT_ONCE)
     assert [finding.rule for finding in verdict.findings] == ["LOST"]
+
+
+# Told apart
+
+
+def test_sleeps_of_several_polls_are_added_up():
+    """An endless client that reads in one poll, and delivers when it has slept through the next."""
+
+    def sixth_round(feed, state):
+        state["round"] = state.get("round", 0) + 1
+        page = get(feed, {"since_id": 1})
+        if state["round"] == 6:
+            for row in page:
+                feed.deliver(row)
+
+    scenario = world([event(2, 5)], polls=(100, 130, 160, 400))
+    verdict = judged(scenario, endless(sixth_round), Promise(delay_ms_max=49_999))
+    (finding,) = verdict.findings
+    assert finding.why == (
+        "e1 (id 2) was visible from 00:00:05 on.",
+        "Poll 2 began at 00:02:10, 2 min 5 s later, and read it; the client slept for 50 s before "
+        "it delivered e1.",
+        "e1 was delivered in poll 2, at 00:02:30.",
+    )
+    verdict = judged(scenario, endless(sixth_round), Promise(delay_ms_max=50_000))
+    assert late(verdict) == []
+
+
+def test_who_did_not_read_is_told_to():
+    def only_from_the_second_on(feed):
+        if feed.now().timestamp() > 60:
+            by_id(feed)
+
+    (finding,) = judged(world([event(2, 1)]), only_from_the_second_on).findings
+    assert finding.why == (
+        "e1 (id 2) was visible from 00:00:01 on.",
+        "Poll 1 began at 00:00:10, 9 s later, and could read it, but ended without delivering it.",
+        "e1 was delivered in poll 2, at 00:02:00.",
+    )
+    assert finding.would == (
+        "Read in every poll whatever is visible by then, and deliver it before the poll ends."
+    )
+
+
+def test_who_slept_and_returned_without_delivering():
+    def sleeps_on_it(feed):
+        if feed.checkpoint is None:
+            get(feed, {"since_id": 1})
+            feed.sleep(20)
+            feed.save(1)
+        else:
+            by_id(feed)
+
+    (finding,) = judged(world([event(2, 1), event(3, 2)]), sleeps_on_it).findings
+    assert finding.message == "2 events were delivered later than the promised delay of 0 s"
+    assert finding.why[1] == (
+        "Poll 1 began at 00:00:10, 9 s later, and read it, but ended without delivering it."
+    )
+
+
+def test_an_old_answer_is_a_fault_by_whatever_name():
+    def a_poll_late(feed):
+        if feed.checkpoint is None:
+            get(feed, {"since_id": 1})
+            feed.save(1)
+        else:
+            by_id(feed)
+
+    scenario = world([event(2, 1)])
+    history = run(scenario, a_poll_late)
+    assert late(judge(scenario, history, AT_ONCE)) == [(2,)]
+    old = tuple(
+        replace(step, as_of=step.at - 1)
+        if isinstance(step, Exchange) and step.at < 60_000
+        else step
+        for step in history
+    )
+    assert late(judge(scenario, old, AT_ONCE)) == []
 
 
 def test_the_proof():

@@ -19,8 +19,9 @@ from fakeserver.scenario import Scenario
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import run
+from fakeserver.verifier.theory import order_and_delay
 
-from .worlds import by_id, by_key, event, get, world
+from .worlds import by_id, by_key, event, get, poll, world
 
 DOCUMENTS = {name: find_dialect(name).document_client for name in DIALECTS}
 
@@ -105,24 +106,93 @@ def test_whatever_stopped_the_client_is_told_first():
     assert "e1 and e2" in " ".join(verdict.findings[0].why)
 
 
+WEEK_MS = 7 * 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            {"delivery": "once"},
+            "delivery: expected at-least-once or effectively-once or exactly-once, got 'once'",
+        ),
+        ({"order": "time"}, "order: expected none or recorded or id, got 'time'"),
+        ({"mode": "deltas"}, "mode: expected incremental or snapshot, got 'deltas'"),
+        ({"late_by_ms_max": -1}, "late_by_ms_max: expected 0 to 604800000 (a week), got -1"),
+        (
+            {"late_by_ms_max": WEEK_MS + 1},
+            "late_by_ms_max: expected 0 to 604800000 (a week), got 604800001",
+        ),
+        ({"delay_ms_max": -1}, "delay_ms_max: expected 0 to 604800000 (a week), got -1"),
+        (
+            {"delay_ms_max": WEEK_MS + 1},
+            "delay_ms_max: expected 0 to 604800000 (a week), got 604800001",
+        ),
+        ({"instances": 0}, "instances: expected 1 to 2, got 0"),
+        ({"instances": 3}, "instances: expected 1 to 2, got 3"),
+        (
+            {"delay_ms_max": 0, "mode": "snapshot"},
+            "delay_ms_max: a snapshot has no delay, for what is visible when a poll begins is owed "
+            "in that poll; leave it out, or promise mode=incremental",
+        ),
+        *(
+            (
+                {"order": order, "late_by_ms_max": 2_000, "delay_ms_max": 1_999},
+                f"order={order} and delay_ms_max=1999 exclude each other: "
+                f"{order_and_delay(2_000, 1_999)}; allow a delay of 2 s or more, promise a shorter "
+                "lateness, or no order",
+            )
+            for order in ("recorded", "id")
+        ),
+    ],
+)
+def test_what_is_not_judged_can_not_be_promised(words, says):
+    with pytest.raises(UsageError) as refused:
+        Promise(**words)
+    assert str(refused.value) == says
+
+
 @pytest.mark.parametrize(
     "words",
     [
-        {"mode": "deltas"},
-        {"delay_ms_max": -1},
-        {"delay_ms_max": 7 * 86_400_000 + 1},
-        {"delay_ms_max": 0, "mode": "snapshot"},
-        {"order": "recorded", "late_by_ms_max": 2, "delay_ms_max": 1},
-        {"order": "id", "late_by_ms_max": 2, "delay_ms_max": 1},
-        {"delivery": "once"},
-        {"order": "time"},
-        {"late_by_ms_max": -1},
-        {"late_by_ms_max": 7 * 86_400_000 + 1},
+        {"late_by_ms_max": WEEK_MS, "delay_ms_max": WEEK_MS, "order": "id"},
+        {"late_by_ms_max": 0, "delay_ms_max": 0, "order": "recorded"},
+        {"late_by_ms_max": WEEK_MS, "delay_ms_max": 0},
+        {"mode": "snapshot", "order": "recorded", "late_by_ms_max": 1},
+        {"instances": 2},
     ],
 )
-def test_what_is_not_judged_can_not_be_promised(words):
-    with pytest.raises(UsageError, match=next(iter(words))):
-        Promise(**words)
+def test_what_can_just_be_promised(words):
+    promise = Promise(**words)
+    assert {name: getattr(promise, name) for name in words} == words
+
+
+def test_a_world_of_two_instances_takes_a_promise_of_two():
+    one, two = (world([event(2, 1)], polls=(10, poll(20, instance=n), 120, 180)) for n in (1, 2))
+    assert judge(one, run(one, by_id)).findings == ()
+    with pytest.raises(UsageError) as refused:
+        judge(two, run(two, by_id))
+    assert str(refused.value) == (
+        "instances: the world has polls of 2 instances of the client, and the promise is of 1; "
+        "promise instances=2 (--instances 2), or take another world"
+    )
+    for scenario in (one, two):
+        assert judge(scenario, run(scenario, by_id), Promise(instances=2)).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [({"mode": "snapshot"}, "mode=snapshot"), ({"delay_ms_max": 0}, "delay_ms_max")],
+)
+def test_what_nobody_can_judge_in_an_open_world(words, name):
+    opened = world([event(2, 1)], polls=(), calm_from=0)
+    assert judge(opened, (), Promise(order="id")).findings == ()
+    with pytest.raises(UsageError) as refused:
+        judge(opened, (), Promise(**words))
+    assert str(refused.value) == (
+        f"{name} can't be judged in an open world, where nobody hears when the client delivers, "
+        "and in which poll; leave it out, or run the client with 'fakeserver verify'"
+    )
 
 
 def test_every_owed_event_is_visible_when_the_calm_begins():

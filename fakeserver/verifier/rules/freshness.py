@@ -92,7 +92,7 @@ def _overdue(
     slept_ms, read_at = 0, None
     for poll in polls:
         if poll.number > evidence.poll_of[place]:
-            break
+            return None
         if not evidence.is_undisturbed(poll):
             slept_ms, read_at = 0, None  # what it had read may be gone with that poll
             continue
