@@ -273,6 +273,25 @@ def test_a_refusal_says_what_to_do():
         judge(scenario, history[1:])
 
 
+def test_an_old_answer_withholds_what_has_no_stamp():
+    """Its lateness counts from when it was visible, until after the answer that lacked it."""
+    scenario = world(
+        [event("a", 1), event("b", None, visible=10)],
+        dialect="saleschannel",
+        polls=(5, 100, 120, 180, 240),
+        calm_from=2,
+        null_created_at=True,
+    )
+    history = run(scenario, by_key)
+    place = place_of(history, Exchange, -1)
+    old = msgspec.structs.replace(history[place], as_of=9_999, fault="stale-read")
+    history = (*history[:place], old, *history[place + 1 :])
+    late_by_ms = old.at + 1 - 10_000
+    for late_by_ms_max, count in ((late_by_ms, None), (late_by_ms - 1, 1)):
+        verdict = judge(scenario, history, Promise(late_by_ms_max=late_by_ms_max))
+        assert verdict.counted.get("too-late") == count
+
+
 # A client's own way with ids and fields
 
 

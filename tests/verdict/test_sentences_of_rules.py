@@ -210,6 +210,11 @@ def test_how_many_were_repeated(ids, message):
     assert only(second(*delivered(*ids)), "DUPLICATED", promise=Promise()).message == message
 
 
+def test_an_id_that_no_event_has_goes_by_itself():
+    finding = only(second(*delivered("x", "x")), "DUPLICATED", promise=Promise())
+    assert finding.why == ("'x' (id x) was delivered twice in poll 2.",)
+
+
 # ILLEGAL_REQUEST
 
 

@@ -8,7 +8,7 @@ from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import run
 from fakeserver.verifier.search import verify
 
-from .worlds import event, get, poll, world
+from .worlds import event, get, oldest_first, poll, world
 
 SNAPSHOT = Promise(mode="snapshot")
 TWO = (event(2, 1), event(3, 1))
@@ -179,6 +179,42 @@ def test_who_shows_no_whole_snapshot_proves_nothing():
     verdict = judge(world(TWO), run(world(TWO), endless), SNAPSHOT)
     assert (verdict.outcome, verdict.findings) == ("inconclusive", ())
     assert verdict.notes == ("1 world without a poll that could be judged as a snapshot",)
+
+
+def test_what_no_request_of_any_poll_is_for_is_noted():
+    def orders(feed):
+        for row in get(feed, {"since_id": 1, "filter": "Order"}):
+            feed.deliver(row)
+
+    scenario = world([event(2, 1, subject_type="Order"), event(3, 1)])
+    verdict = judge(scenario, run(scenario, orders), SNAPSHOT)
+    assert verdict.findings == ()
+    assert verdict.notes == ("1 event outside the filters of every request, not counted",)
+
+
+def test_a_repeat_on_the_next_page_of_one_walk():
+    """Between two sleeps lies one walk, with all its requests."""
+
+    def endless(feed):
+        while True:
+            for since_id in (1, 2, 1):
+                for row in get(feed, {"since_id": since_id, "limit": 1}):
+                    feed.deliver(row)
+            feed.sleep(25)
+
+    assert accused(world(TWO), endless) == [("DUPLICATED", None, (2,))]
+
+
+def test_a_request_of_long_ago_is_dated():
+    def from_tomorrow(feed):
+        get(feed, oldest_first("1970-01-03T00:00:00.000Z", 10))
+
+    scenario = world([event("a", 1)], dialect="saleschannel", late=0)
+    (finding,) = judge(scenario, run(scenario, from_tomorrow), SNAPSHOT).findings
+    assert finding.why[1] == (
+        "No request of the poll covered it: it asked for createdAt from 1970-01-03 00:00:00, "
+        "oldest first."
+    )
 
 
 def test_memory_is_no_hazard():
