@@ -17,7 +17,7 @@ from fakeserver.query import ID, RECORDED_AT
 from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.theory import IMPOSSIBLE
-from fakeserver.verifier.verdict import Finding, Impossible, lines_of
+from fakeserver.verifier.verdict import Finding, Impossible, few_of
 
 NAMES_MAX = 5
 """Events that a sentence names; the rest is counted."""
@@ -215,10 +215,7 @@ def _killed_unsaved(evidence: Evidence, first: int, again: int) -> bool:
 
 
 def _names(evidence: Evidence, events: Sequence[LoggedEvent]) -> str:
-    names = [evidence.name(event.id) for event in events]
-    if len(names) <= NAMES_MAX:
-        return lines_of(names)
-    return f"{', '.join(names[:NAMES_MAX])} and {len(names) - NAMES_MAX} more"
+    return few_of((evidence.name(event.id) for event in events), NAMES_MAX)
 
 
 def _told(name: str, sentence: str, events: Iterable[LoggedEvent]) -> Impossible:

@@ -13,7 +13,7 @@ from fakeserver.query import ID, RECORDED_AT, Query
 from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.failures import failure, is_failure
-from fakeserver.verifier.verdict import lines_of
+from fakeserver.verifier.verdict import few_of, lines_of
 
 SHOWN_REQUESTS_MAX = 3
 """Requests that a sentence tells, and a finding names; of more the first and the last."""
@@ -319,8 +319,7 @@ def explain_stuck(
                 "When a full page ends where it began, ask again with a larger limit (theorem T4)."
             )
     if missing:
-        more = f" and {len(missing) - NAMES_MAX} more" if len(missing) > NAMES_MAX else ""
-        why.append(f"It never reached {lines_of(missing[:NAMES_MAX])}{more}.")
+        why.append(f"It never reached {few_of(missing, NAMES_MAX)}.")
     return Proof(why=tuple(why), allowed=allowed, would=would)
 
 

@@ -204,3 +204,10 @@ def lines_of(values: Any) -> str:
     if len(items) < 2:
         return "".join(items)
     return ", ".join(items[:-1]) + " and " + items[-1]
+
+
+def few_of(values: Any, most: int) -> str:
+    """Join the first `most` of some short values for a sentence: ``e1, e2 and 3 more``."""
+    items = list(values)
+    more = len(items) - most
+    return lines_of([*items[:most], f"{more} more"] if more > 0 else items)

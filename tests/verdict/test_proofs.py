@@ -331,7 +331,7 @@ def test_a_page_by_id_is_no_trap_of_ties():
 def test_a_long_list_of_missed_events_is_cut():
     rows = [event(number, 1) for number in range(2, 10)]
     why, _ = proof(world(rows), ever_the_same(since_id=99, limit=2), "STUCK")
-    assert "It never reached e1, e2, e3, e4 and e5 and 3 more." in why
+    assert "It never reached e1, e2, e3, e4, e5 and 3 more." in why
 
 
 def test_a_refused_request_is_shown_as_sent():

@@ -19,7 +19,7 @@ from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.report.words import laid_out
 from fakeserver.verifier.runner import run
 from fakeserver.verifier.search import verify
-from fakeserver.verifier.verdict import Finding, Requests, Verdict, lines_of
+from fakeserver.verifier.verdict import Finding, Requests, Verdict, few_of, lines_of
 
 from .worlds import by_id, event, get, world
 
@@ -368,3 +368,5 @@ def test_lists_in_sentences():
     assert lines_of(["e1"]) == "e1"
     assert lines_of(["e1", "e2"]) == "e1 and e2"
     assert lines_of(["e1", "e2", 3]) == "e1, e2 and 3"
+    assert few_of(iter(["e1", "e2"]), 2) == "e1 and e2"
+    assert few_of(iter(["e1", "e2", "e3"]), 2) == "e1, e2 and 1 more"

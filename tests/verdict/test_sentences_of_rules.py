@@ -68,7 +68,7 @@ FIND = "Find the cause in the exception above."
         (
             [request("?since_id=1", *range(2, 11))],
             "ValueError: no",
-            "The answer just before held e1, e2, e3, e4 and e5 and 4 more",
+            "The answer just before held e1, e2, e3, e4, e5 and 4 more",
             FIND,
         ),
         ([COUNT], "ValueError: no", "The answer just before held no rows", FIND),
@@ -168,7 +168,7 @@ AS_SERVED = "Deliver events as they were served, with their own ids."
         (
             (71, 72, 73, "x", 75, 76, 77),
             "7 ids were delivered that no event has",
-            "Ids 71, 72, 73, 'x' and 75 and 2 more were delivered from poll 2 on; no event of the "
+            "Ids 71, 72, 73, 'x', 75 and 2 more were delivered from poll 2 on; no event of the "
             "log has them.",
         ),
     ],

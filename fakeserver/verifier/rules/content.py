@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fakeserver.scenario import EventId
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.rules.rule import SHOWN_EVENTS_MAX, Rule
-from fakeserver.verifier.verdict import Finding, lines_of
+from fakeserver.verifier.verdict import Finding, few_of
 
 
 def invented(evidence: Evidence) -> Iterator[Finding]:
@@ -35,9 +35,8 @@ def invented(evidence: Evidence) -> Iterator[Finding]:
 def _strange_ids(ids: tuple[EventId, ...], poll: int) -> str:
     if len(ids) == 1:
         return f"Id {ids[0]!r} was delivered in poll {poll}; no event of the log has it."
-    shown = lines_of(map(repr, ids[:SHOWN_EVENTS_MAX]))
-    more = f" and {len(ids) - SHOWN_EVENTS_MAX} more" if len(ids) > SHOWN_EVENTS_MAX else ""
-    return f"Ids {shown}{more} were delivered from poll {poll} on; no event of the log has them."
+    shown = few_of(map(repr, ids), SHOWN_EVENTS_MAX)
+    return f"Ids {shown} were delivered from poll {poll} on; no event of the log has them."
 
 
 def altered(evidence: Evidence) -> Iterator[Finding]:

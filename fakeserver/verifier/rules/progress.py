@@ -9,7 +9,7 @@ from fakeserver.verifier import proofs
 from fakeserver.verifier.evidence import Evidence, PollView
 from fakeserver.verifier.failures import failure
 from fakeserver.verifier.rules.rule import Rule
-from fakeserver.verifier.verdict import Finding, lines_of
+from fakeserver.verifier.verdict import Finding, few_of
 
 
 def stuck(evidence: Evidence) -> Iterator[Finding]:
@@ -74,9 +74,8 @@ def _answer_before(evidence: Evidence, poll: PollView) -> str:
     if not exchange.event_ids:
         is_whole = exchange.status == 200
         return f"The answer just before {'held no rows' if is_whole else f'was {exchange.status}'}"
-    names = [evidence.name(event_id) for event_id in exchange.event_ids[: proofs.NAMES_MAX]]
-    more = len(exchange.event_ids) - len(names)
-    return f"The answer just before held {lines_of(names)}" + (f" and {more} more" if more else "")
+    names = few_of(map(evidence.name, exchange.event_ids), proofs.NAMES_MAX)
+    return f"The answer just before held {names}"
 
 
 def _in_the_calm(evidence: Evidence, poll: PollView) -> str:
