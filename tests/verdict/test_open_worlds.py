@@ -214,6 +214,15 @@ def test_an_old_page_lacks_what_was_pushed_onto_it(late, old, in_doubt):
     assert notes == (f"{len(in_doubt)} events not delivered: no whole poll could read it yet",)
 
 
+def test_an_old_refusal_lacks_what_appeared_since():
+    refused = replace(numbered(30, 1, as_of=25), target="/com/events.json?page=one", status=422)
+    late = event(6, 6, visible=28)
+    history = poll(1, 30, refused, *NEWEST_DELIVERED)
+    assert charged(opened(*FIVE, late, NEWEST), history)[0] == []
+    evidence = Evidence(opened(*FIVE, late, NEWEST), tuple(history), Promise())
+    assert list(evidence.lacking(refused)) == [6]
+
+
 def test_where_ties_come_in_any_order_an_old_page_may_lack_any_row():
     shuffled = world(
         (*FIVE, event(6, 0, visible=30), NEWEST),
@@ -224,6 +233,8 @@ def test_where_ties_come_in_any_order_an_old_page_may_lack_any_row():
     )
     old = numbered(30, 2, 3, 2, as_of=25)
     assert charged(shuffled, poll(1, 30, old, *NEWEST_DELIVERED))[0] == [2, 3]
+    first = numbered(30, 1, 3, 2, as_of=25)
+    assert charged(shuffled, poll(1, 30, first, *NEWEST_DELIVERED))[0] == [1, 2, 3, 4, 5]
 
 
 # At the very bound
@@ -363,6 +374,22 @@ def test_who_is_seen_to_hold_back_has_an_hour(at, found):
     assert charged(scenario, held)[0] == found
     at_once = (*first[:-1], *delivered(10, 1), first[-1], *poll(2, 20, asked(20, 5)), *last)
     assert charged(scenario, at_once)[0] == [2]
+
+
+@pytest.mark.parametrize(
+    ("at", "last", "found"),
+    [
+        (HOUR + 1.999, ([2], []), []),
+        (HOUR + 2, ([2], []), [2]),
+        (HOUR + 1.999, ([1, 2], [1]), [2]),
+    ],
+    ids=["kept", "an-hour-is-over", "not-the-last-that-it-was-served"],
+)
+def test_who_keeps_what_it_was_served_last_has_an_hour(at, last, found):
+    """The last page with rows decides: it had a later one than all that was delivered."""
+    walk = [asked(at, 5, *ids) for ids in last]
+    history = (*poll(1, 10, asked(10, 0, 1), *delivered(10, 1)), *poll(2, at, *walk))
+    assert charged(opened(event(1, 1), event(2, 2)), history)[0] == found
 
 
 def test_what_is_kept_and_what_is_undecided_are_told_apart():

@@ -205,6 +205,23 @@ def test_a_repeat_on_the_next_page_of_one_walk():
     assert accused(world(TWO), endless) == [("DUPLICATED", None, (2,))]
 
 
+def test_only_requests_for_rows_are_told():
+    def asks_on(feed):
+        for target in ("events/count.json", "events.json?limit=x", "events.json?since_id=9"):
+            try:
+                feed.urllib_opener().open(feed.url(f"/com/{target}")).close()
+            except OSError:
+                continue
+
+    scenario = world([event(2, 1)])
+    history = run(scenario, asks_on)
+    (finding,) = (f for f in judge(scenario, history, SNAPSHOT).findings if f.rule == "LOST")
+    assert finding.why[1] == (
+        "No request of the poll covered it: it asked for ids above 9, lowest first."
+    )
+    assert [history[step].target for step in finding.steps] == ["/com/events.json?since_id=9"]
+
+
 def test_a_request_of_long_ago_is_dated():
     def from_tomorrow(feed):
         get(feed, oldest_first("1970-01-03T00:00:00.000Z", 10))
