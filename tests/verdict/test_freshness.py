@@ -222,6 +222,14 @@ def test_who_slept_and_returned_without_delivering():
     )
 
 
+def test_the_first_poll_is_always_a_call():
+    """However the last one ended."""
+    scenario = world([event(2, 1)])
+    history = run(scenario, a_poll_later)
+    asleep = (*history[:-1], replace(history[-1], ending="slept"))
+    assert late(judge(scenario, asleep, AT_ONCE)) == [(2,)]
+
+
 def test_an_old_answer_is_a_fault_by_whatever_name():
     def a_poll_late(feed):
         if feed.checkpoint is None:

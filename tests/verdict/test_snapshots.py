@@ -3,6 +3,7 @@
 import pytest
 
 from fakeserver.fault import Fault
+from fakeserver.history import Slept
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import run
@@ -203,6 +204,24 @@ def test_a_repeat_on_the_next_page_of_one_walk():
             feed.sleep(25)
 
     assert accused(world(TWO), endless) == [("DUPLICATED", None, (2,))]
+
+
+def test_a_sleep_in_the_middle_of_a_call_parts_no_walks():
+    def sleepy(feed):
+        for _ in range(2):
+            everything(feed)
+            feed.sleep(1)
+
+    history = run(world(TWO), sleepy)
+    assert accused(world(TWO), sleepy) == [("DUPLICATED", None, (2, 3))]
+    slept = max(place for place, step in enumerate(history) if isinstance(step, Slept))
+    cut_short = judge(world(TWO), history[: slept + 1], SNAPSHOT)
+    assert [finding.rule for finding in cut_short.findings] == ["DUPLICATED"]
+
+
+def test_what_lies_behind_rows_that_nobody_can_read_is_owed():
+    scenario = world([event("a", None, visible=1), event("b", 1)], dialect="saleschannel", late=0)
+    assert accused(scenario, lambda feed: None) == [("LOST", "never-asked", ("b",))]
 
 
 def test_only_requests_for_rows_are_told():
