@@ -180,6 +180,25 @@ def test_a_world_of_two_instances_takes_a_promise_of_two():
         assert judge(scenario, run(scenario, by_id), Promise(instances=2)).findings == ()
 
 
+def test_a_repeat_by_another_instance_is_told_as_one():
+    class Remembers:
+        since = 1
+
+        def poll(self, feed):
+            for row in get(feed, {"since_id": self.since}):
+                feed.deliver(row)
+                self.since = row["id"]
+
+    scenario = world([event(2, 1)], polls=(10, poll(20, instance=2), 120, 180))
+    (finding,) = judge(scenario, run(scenario, Remembers), Promise(instances=2)).findings
+    assert finding.rule == "DUPLICATED"
+    assert finding.why[-1] == (
+        "Instance 1 delivered it in poll 1 and had saved nothing when instance 2 delivered it in "
+        "poll 2."
+    )
+    assert finding.allowed == ("Two instances may take turns over one checkpoint (--instances 2).")
+
+
 @pytest.mark.parametrize(
     ("words", "name"),
     [({"mode": "snapshot"}, "mode=snapshot"), ({"delay_ms_max": 0}, "delay_ms_max")],
