@@ -234,3 +234,11 @@ def test_a_refusal_and_its_advice(says, what, would):
     assert finding.message == "the API refuses what poll 2 asked: bad-number"
     assert finding.why == (f"Request 2 of poll 2 was answered 422: {what}.",)
     assert finding.would == (would or "Send what the sentence above expects.")
+
+
+def test_a_refusal_that_a_right_client_may_meet_hides_none_behind_it():
+    capped = request("?limit=999", status=422, problem="limit-over-max: expected at most 250")
+    refused = request("?limit=0", status=422, problem="bad-number: expected 1 or more")
+    assert only(second(capped, LIST, refused), "ILLEGAL_REQUEST").cause == "bad-number"
+    found = judge(world(ROWS), second(capped, LIST), NOT_LOST).findings
+    assert {finding.rule for finding in found} == {"LOST"}
