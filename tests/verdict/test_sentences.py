@@ -216,17 +216,19 @@ def test_a_snapshot_that_dropped_a_row(was_delivered):
 # IMPOLITE
 
 
-def test_asked_again_too_soon():
-    @once
-    def hasty(feed):
-        opener = feed.urllib_opener()
-        url = feed.url("/com/events.json?since_id=1")
-        for pause_s in (1, 0):
-            try:
-                opener.open(url).close()
-            except OSError:
-                feed.sleep(pause_s)
+@once
+def hasty(feed):
+    """Send a request again after a second, whatever the answer says."""
+    opener = feed.urllib_opener()
+    url = feed.url("/com/events.json?since_id=1")
+    for pause_s in (1, 0):
+        try:
+            opener.open(url).close()
+        except OSError:
+            feed.sleep(pause_s)
 
+
+def test_asked_again_too_soon():
     polls = (poll(10, faults=[Fault(kind="server-error", retry_after_s=3)]), 120, 180, 240)
     scenario = world(polls=polls)
     finding = only(scenario, run(scenario, hasty), "IMPOLITE")
@@ -244,6 +246,20 @@ def test_asked_again_too_soon():
     assert finding.would == (
         "Send the request again not before 00:00:13, when the 3 s of Retry-After are over "
         "(feed.sleep costs no real time); or let the poll fail, and come back in the next one."
+    )
+
+
+def test_asked_again_before_a_pause_that_ends_on_the_next_day():
+    """It counts from the second of the answer, as everybody does who reads its ``Date``."""
+    polls = (
+        poll(86_399.5, faults=[Fault(kind="server-error", retry_after_s=3)]),
+        *(86_520, 86_580, 86_640),
+    )
+    scenario = world(polls=polls)
+    finding = only(scenario, run(scenario, hasty), "IMPOLITE")
+    assert finding.would == (
+        "Send the request again not before 1970-01-02 00:00:02, when the 3 s of Retry-After are "
+        "over (feed.sleep costs no real time); or let the poll fail, and come back in the next one."
     )
 
 

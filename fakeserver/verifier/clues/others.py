@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakeserver.clock import MINUTE_MS, SECOND_MS, clock_text, duration_text
+from fakeserver.clock import MINUTE_MS, SECOND_MS, clock_text
 from fakeserver.history import OVERRAN, PollEnded, Slept
 from fakeserver.query import ID, RECORDED_AT, Condition, Query
 from fakeserver.scenario import EventId
@@ -209,25 +209,16 @@ def illegal_request(evidence: Evidence, finding: Finding) -> Clue | None:
 
 
 def impolite(evidence: Evidence, finding: Finding) -> Clue | None:
-    """Say from when on the request may be sent again, and what its pause was mistaken for."""
+    """The pause was taken for milliseconds."""
     refused, again = finding.steps
     exchange = evidence.exchange(refused)
     if exchange.retry_after_s is None:
         return None
-    since = exchange.at - exchange.at % SECOND_MS
-    ordered_ms = round(exchange.retry_after_s * SECOND_MS)
-    until = clock_text(since + ordered_ms, near=exchange.at)
-    would = (
-        f"Send the request again not before {until}, when the {duration_text(ordered_ms)} of "
-        "Retry-After are over (feed.sleep costs no real time); or let the poll fail, and come back "
-        "in the next one."
-    )
     steps = evidence.history[refused:again]
     slept = sum(step.ms for step in steps if isinstance(step, Slept))
     if slept and slept == exchange.retry_after_s:
-        said = f"It slept for {slept} ms: the {slept} of Retry-After are seconds."
-        return Clue(why=(said,), would=would)
-    return Clue(would=would)
+        return Clue(why=(f"It slept for {slept} ms: the {slept} of Retry-After are seconds.",))
+    return None
 
 
 # INVENTED

@@ -88,7 +88,9 @@ class _Manners:
 
 def _too_soon(evidence: Evidence, refused: int, place: int) -> Finding:
     before, again = evidence.exchange(refused), evidence.exchange(place)
-    ordered = duration_text(round((before.retry_after_s or 0) * SECOND_MS))
+    ordered_ms = round((before.retry_after_s or 0) * SECOND_MS)
+    ordered = duration_text(ordered_ms)
+    until = before.at - before.at % SECOND_MS + ordered_ms
     waited = duration_text(again.at - before.at)
     return Finding(
         rule="IMPOLITE",
@@ -102,8 +104,9 @@ def _too_soon(evidence: Evidence, refused: int, place: int) -> Finding:
         ),
         allowed="A server may ask for a pause (RFC 9110, section 10.2.3); one that is asked on "
         "all the same may lock the client out.",
-        would="Wait as long as Retry-After says before the request is sent again (feed.sleep "
-        "costs no real time); or let the poll fail, and come back in the next one.",
+        would=f"Send the request again not before {clock_text(until, near=before.at)}, when the "
+        f"{ordered} of Retry-After are over (feed.sleep costs no real time); or let the poll fail, "
+        "and come back in the next one.",
     )
 
 
