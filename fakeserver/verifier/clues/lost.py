@@ -42,8 +42,8 @@ def _failed(evidence: Evidence, event: LoggedEvent) -> Clue | None:
         return None if asked.query is None else cut.saved_too_soon(evidence, event, asked)
     return Clue(
         why=(
-            f"Poll {poll.number} had saved before it asked for anything, and ended with the "
-            "failure; the next one went on from what was saved.",
+            f"Poll {poll.number} had saved before it asked for anything, and did not come to its "
+            "end; the next one went on from what was saved.",
         ),
         would="Save where the next poll begins when this one has come to its end, not before it "
         "asks.",
