@@ -44,6 +44,7 @@ from fakeserver.cli.trace import trace
 from fakeserver.errors import HarnessError, UsageError
 from fakeserver.generate import generate_scenario
 from fakeserver.history import load_history
+from fakeserver.profile import Profile
 from fakeserver.profile_file import find_profile
 from fakeserver.scenario import Scenario
 from fakeserver.tour import DIALECT_DEFAULT
@@ -53,9 +54,11 @@ from fakeserver.verifier.explain import explain as explain_name
 from fakeserver.verifier.explain import overview
 from fakeserver.verifier.judge import judge as judge_history
 from fakeserver.verifier.margins.measure import measure_margins
+from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import run
-from fakeserver.verifier.search import check_promise, chosen_hazards
+from fakeserver.verifier.search import check_promise, check_shard, chosen_hazards
 from fakeserver.verifier.search import verify as search
+from fakeserver.verifier.shard import WHOLE, Shard
 from fakeserver.verifier.verdict import Verdict
 
 
@@ -88,40 +91,58 @@ def verify(client: str | None, seconds: float | None, **options: Any) -> None:
     reports = Reports.of(options)
     interrupt = Interrupt()
     out = own_stdout()
+    named = client
     client, loaded = client_of(client, options)
     promise = promise_of(options)
     profile = find_profile(options["dialect"], options["profile"])
     check_promise(promise, profile)
+    check_shard(options["shard"], options["examples"])
     chosen_hazards(options["only"], options["without"], profile, promise)  # before any work
+    shard = options["shard"]
+    planned = len(shard.worlds(options["examples"]))
     click.echo(
         f"{client} · {options['dialect']} · profile {options['profile']} · seed {options['seed']} "
-        f"· up to {options['examples']} worlds",
+        f"· up to {planned} worlds{_part(shard, options)}",
         err=True,
     )
-    progress = Progress(options["examples"], seconds, interrupt)
-    try:
-        verdict = search(
-            loaded,
-            dialect=options["dialect"],
-            profile=profile,
-            promise=promise,
-            examples=options["examples"],
-            seed=options["seed"],
-            page_size=options["page_size"],
-            only=options["only"],
-            without=options["without"],
-            progress=progress,
-            shrinking=progress.shrinking,
-        )
-    finally:
-        progress.clear()
-    verdict = interrupt.applied_to(verdict, options["examples"])
+    progress = Progress(planned, seconds, interrupt)
+    verdict = _searched(loaded, named, profile, promise, progress, options)
+    verdict = interrupt.applied_to(verdict, planned)
     if verdict.outcome == "broken":
         verdict = keep(verdict, client)
     if options["margins"]:
         verdict = _measured(verdict, loaded, client, MarginsProgress(seconds, interrupt), options)
     annotate(verdict, loaded, options["annotations"])
     reports.finish(msgspec.structs.replace(verdict, client=client), out)
+
+
+def _searched(
+    loaded: Client,
+    named: str | None,
+    profile: Profile,
+    promise: Promise,
+    progress: Progress,
+    options: dict[str, Any],
+) -> Verdict:
+    """Return the verdict of the search that the options ask for."""
+    words = ("dialect", "examples", "seed", "page_size", "only", "without", "jobs", "shard")
+    try:
+        return search(
+            loaded,
+            profile=profile,
+            promise=promise,
+            progress=progress,
+            shrinking=progress.shrinking,
+            named=named,
+            **{word: options[word] for word in words},
+        )
+    finally:
+        progress.clear()
+
+
+def _part(shard: Shard, options: dict[str, Any]) -> str:
+    """Say of how many worlds a shard has its own."""
+    return "" if shard == WHOLE else f", shard {shard} of {options['examples']}"
 
 
 @cli.command(cls=TakesClient)

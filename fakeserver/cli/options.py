@@ -14,9 +14,11 @@ from fakeserver.scenario import INSTANCES_MAX
 from fakeserver.verifier.clients import Client, load_client
 from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.commands.protocols import Protocol
+from fakeserver.verifier.crew.processes import JOBS_MAX
 from fakeserver.verifier.patched_time import PatchedTime
 from fakeserver.verifier.promise import DELAY_MS_LIMIT, LATE_BY_MS_LIMIT, Promise
 from fakeserver.verifier.search import EXAMPLES_DEFAULT, EXAMPLES_MAX
+from fakeserver.verifier.shard import WHOLE, Shard
 
 
 def dialect_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,6 +86,13 @@ def promise_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _shard(_ctx: click.Context, _param: click.Parameter, text: str) -> Shard:
+    try:
+        return Shard.parse(text)
+    except UsageError as error:
+        raise click.BadParameter(str(error).removeprefix("shard: ")) from error
+
+
 def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which worlds are tried, and how many."""
     options = (
@@ -101,6 +110,21 @@ def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--seed", type=int, default=0, show_default=True, help="Which worlds to draw."
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(1, JOBS_MAX),
+            default=1,
+            show_default=True,
+            help="Processes that play worlds. The verdict is the same for any number.",
+        ),
+        click.option(
+            "--shard",
+            metavar="K/N",
+            default=str(WHOLE),
+            callback=_shard,
+            help="Try the K-th of N parts of the worlds, and let 'merge' put the N --json files "
+            "together. Default: all of them.",
         ),
         click.option(
             "--only", type=HazardList(), help="Plant only these hazards (names with commas)."

@@ -175,8 +175,11 @@ class Interrupt:
         note = f"interrupted after {verdict.examples} of {examples} worlds"
         if not self.happened or verdict.outcome == "broken" or note in verdict.notes:
             return verdict
+        search = verdict.search and msgspec.structs.replace(
+            verdict.search, doubts=(note, *verdict.search.doubts)
+        )
         return msgspec.structs.replace(
-            verdict, outcome="inconclusive", notes=(note, *verdict.notes)
+            verdict, outcome="inconclusive", notes=(note, *verdict.notes), search=search
         )
 
 

@@ -8,8 +8,8 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -43,10 +43,28 @@ def load_client(spec: str) -> Client:
     if not separator or not place or not name:
         raise ClientNotFound(f"expected {FORM}, got {spec!r}")
     module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
+    return _client_in(module, place, name)
+
+
+def load_source(spec: str, source: bytes) -> Client:
+    """Return the client called `spec`, as `load_client` does, from the text of its file.
+
+    For a machine that has not the file: what is beside it can't be imported. Raises
+    `ClientNotFound`.
+    """
+    place, _, name = spec.rpartition(":")
+    module = ModuleType(_module_name(Path(place)))
+    module.__file__ = place
+    with _imported(module, place):
+        exec(compile(source, place, "exec"), vars(module))  # noqa: S102 - as an import does
+    return _client_in(module, place, name)
+
+
+def _client_in(module: ModuleType, place: str, name: str) -> Client:
     client = getattr(module, name, None)
     if client is None:
         raise ClientNotFound(f"{place} has nothing called {name!r}{_hint(module, place, name)}")
-    return check_client(client, where=spec)
+    return check_client(client, where=f"{place}:{name}")
 
 
 def check_client(client: Any, *, where: str | None = None) -> Client:
@@ -142,20 +160,30 @@ def _hint(module: ModuleType, place: str, name: str) -> str:
 def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise ClientNotFound(f"there is no file {path}")
-    name = f"_fakeserver_client_{path.stem}"
-    found = importlib.util.spec_from_file_location(name, path)
+    found = importlib.util.spec_from_file_location(_module_name(path), path)
     if found is None or found.loader is None:
         raise ClientNotFound(f"{path} is not a Python file")
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
     module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module  # so that classes in it can be pickled and annotations resolved
-    try:
+    with _imported(module, path):
         found.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise ClientNotFound(f"importing {path} raised {type(error).__name__}: {error}") from error
     return module
+
+
+def _module_name(path: Path) -> str:
+    return f"_fakeserver_client_{path.stem}"
+
+
+@contextmanager
+def _imported(module: ModuleType, place: str | Path) -> Iterator[None]:
+    """Let the block import `module`. Raises `ClientNotFound` for whatever that raises."""
+    sys.modules[module.__name__] = module  # so that annotations of classes in it can be resolved
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        raise ClientNotFound(f"importing {place} raised {type(error).__name__}: {error}") from error
 
 
 def _load_module(name: str) -> ModuleType:

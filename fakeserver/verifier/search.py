@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
+from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
 from fakeserver.dialects import find_dialect
 from fakeserver.drawing.plan import HAZARD_ODDS
 from fakeserver.errors import UsageError
-from fakeserver.generate import check_whole, generate_scenario
-from fakeserver.history import Exchange, Saved
+from fakeserver.generate import check_whole
 from fakeserver.profile import Profile
 from fakeserver.profile_file import find_profile
-from fakeserver.scenario import Scenario
-from fakeserver.verifier.changes import Change
-from fakeserver.verifier.clients import Client, keeps_state
-from fakeserver.verifier.clues.elsewhere import WORLDS_MAX, needs_more_rows, with_pattern
+from fakeserver.verifier.clients import Client
 from fakeserver.verifier.commands.client import CommandClient
-from fakeserver.verifier.doorkeeper import Doorkeeper, doorkeeper
-from fakeserver.verifier.evidence import Evidence
+from fakeserver.verifier.crew.in_order import InOrder
+from fakeserver.verifier.crew.processes import JOBS_MAX, Processes
+from fakeserver.verifier.crew.sent_client import sent_client
 from fakeserver.verifier.hazards import HAZARDS, possible
-from fakeserver.verifier.impossible import over_worlds
-from fakeserver.verifier.judge import judge, notes, sentences
+from fakeserver.verifier.hunting import Alone, Hunt, Players, Progress, Shrinking
+from fakeserver.verifier.playing import Player, Worlds
 from fakeserver.verifier.promise import Promise
-from fakeserver.verifier.remedies import with_tried
-from fakeserver.verifier.runner import run
-from fakeserver.verifier.shrink import shrink
-from fakeserver.verifier.untried import untried
-from fakeserver.verifier.verdict import Requests, Verdict
+from fakeserver.verifier.shard import WHOLE, Shard
+from fakeserver.verifier.verdict import Searched, Verdict
 from fakeserver.verifier.watchdog import POLL_SECONDS_MAX
 
 EXAMPLES_DEFAULT = 200
@@ -37,12 +32,6 @@ EXAMPLES_DEFAULT = 200
 (contracts/GALLERY.md)."""
 EXAMPLES_MAX = 1_000_000
 """A night on one core."""
-
-Progress = Callable[[int, Counter[str]], bool]
-"""Called after each world with the number of worlds and the hazards so far; False ends it all."""
-
-Shrinking = Callable[[int, int], None]
-"""Called before each try to make a broken world smaller: how many it is, and the events left."""
 
 
 def verify(  # noqa: PLR0913 - keyword only, each with a default
@@ -59,6 +48,9 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     poll_seconds_max: float = POLL_SECONDS_MAX,
     progress: Progress | None = None,
     shrinking: Shrinking | None = None,
+    jobs: int = 1,
+    shard: Shard | str = WHOLE,
+    named: str | None = None,
 ) -> Verdict:
     """Run `client` in up to `examples` generated worlds and return the verdict.
 
@@ -70,33 +62,95 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     ``broken`` with the first world that breaks `promise`, shrunk; ``inconclusive`` when no hazard
     came up, none of a part of the promise, or Ctrl-C ended the search; else ``kept``, for as many
     worlds as `progress` let it try. `shrinking` hears of each try to make a broken world smaller.
+
+    `jobs` processes play the worlds, and the verdict is that of one: the broken world with the
+    smallest number is shown, and what was counted is what came up in the worlds up to it. Each of
+    them loads the client: by `named` (``path.py:name`` or ``package.module:name``), else it is
+    pickled, so it has to be a function or class of a module. `shard` (``"2/4"``) tries a part of
+    the worlds alone; `fakeserver.verifier.merging` puts such verdicts together.
+
     Raises `UsageError` and `ProfileError` for arguments that do not fit, and `HarnessError` for a
     slip of ours.
 
         verdict = verify(follow, dialect="haravan", examples=500)
         verdict.check()
     """
-    check_whole(seed=seed, examples=examples)
-    if not 1 <= examples <= EXAMPLES_MAX:
-        raise UsageError(f"examples: expected 1 to {EXAMPLES_MAX}, got {examples}")
+    _check_numbers(seed=seed, examples=examples, jobs=jobs)
+    part = check_shard(shard, examples)
+    worlds = _worlds(dialect, profile, promise or Promise(), only, without)
+    worlds = msgspec.structs.replace(worlds, seed=seed, poll_seconds_max=poll_seconds_max)
+    check_instances(worlds.promise, client)
+    search = Searched(
+        version=_version(),
+        examples_max=examples,
+        page_size=page_size,
+        only=None if only is None else tuple(sorted(only)),
+        without=tuple(sorted(without)),
+        shards_of=part.of,
+        shards=(part.number,),
+    )
+    workers = min(jobs, len(part.worlds(examples)))
+    with Player(worlds, client) as player, _players(player, worlds, client, workers, named) as many:
+        return Hunt(
+            client=client,
+            worlds=worlds,
+            search=search,
+            player=player,
+            players=many,
+            late_by_ms_max=_late_by_ms_max(worlds.profile, worlds.promise),
+            shrinking=shrinking,
+        ).run(progress)
+
+
+def _check_numbers(*, seed: int, examples: int, jobs: int) -> None:
+    check_whole(seed=seed, examples=examples, jobs=jobs)
+    for name, number, most in (("examples", examples, EXAMPLES_MAX), ("jobs", jobs, JOBS_MAX)):
+        if not 1 <= number <= most:
+            raise UsageError(f"{name}: expected 1 to {most}, got {number}")
+
+
+def _worlds(
+    dialect: str,
+    profile: Profile | str,
+    promise: Promise,
+    only: Collection[str] | None,
+    without: Collection[str],
+) -> Worlds:
+    """Return the worlds of seed 0. Raises `UsageError` for what does not fit together."""
     chosen = find_profile(dialect, profile) if isinstance(profile, str) else profile
     if chosen.dialect != dialect:
         raise UsageError(f"profile {chosen.name!r} belongs to {chosen.dialect!r}, not {dialect!r}")
-    promise = promise or Promise()
     check_promise(promise, chosen)
-    check_instances(promise, client)
     hazards = chosen_hazards(only, without, chosen, promise)
-    with doorkeeper(poll_seconds_max=poll_seconds_max) as keeper:
-        return _Search(
-            client=client,
-            profile=chosen,
-            promise=promise,
-            seed=seed,
-            page_size=page_size,
-            hazards=hazards,
-            keeper=keeper,
-            shrinking=shrinking,
-        ).run(examples, progress)
+    return Worlds(profile=chosen, promise=promise, seed=0, hazards=hazards)
+
+
+@contextmanager
+def _players(
+    player: Player, worlds: Worlds, client: Client, jobs: int, named: str | None
+) -> Iterator[Players]:
+    """Give whoever plays the worlds: `player` alone, or workers that end with the block."""
+    if jobs == 1:
+        yield Alone(player)
+        return
+    sent = sent_client(client, name=named, with_source=False)
+    with closing(Processes(jobs, worlds, sent)) as crew:
+        yield InOrder(crew)
+
+
+def check_shard(shard: Shard | str, examples: int) -> Shard:
+    """Return the shard. Raises `UsageError` for none, and for one without a world."""
+    part = Shard.parse(shard) if isinstance(shard, str) else shard.checked()
+    if not part.worlds(examples):
+        raise UsageError(f"shard {part} has none of {examples} worlds; take more, or fewer shards")
+    return part
+
+
+def _version() -> str:
+    try:
+        return version("fakeserver")
+    except PackageNotFoundError:  # run from a folder that nobody installed
+        return "unknown"
 
 
 def check_promise(promise: Promise, profile: Profile) -> None:
@@ -160,206 +214,3 @@ def _check_possible(only: Collection[str], profile: Profile, promise: Promise) -
                 f"{name} can't occur: {dialect.name} with profile {profile.name} and this promise "
                 f"rules it out; possible are {', '.join(there)}"
             )
-
-
-class _Search:
-    def __init__(
-        self,
-        *,
-        client: Client,
-        profile: Profile,
-        promise: Promise,
-        seed: int,
-        page_size: int | None,
-        hazards: frozenset[str] | None,
-        keeper: Doorkeeper,
-        shrinking: Shrinking | None = None,
-    ) -> None:
-        self._client = client
-        self._profile = profile
-        self._promise = promise
-        self._seed = seed
-        self._page_size = page_size
-        self._hazards = hazards
-        self._keeper = keeper
-        self._shrinking = shrinking
-        self._exercised: Counter[str] = Counter()
-        self._counted: Counter[str] = Counter()
-        self._impossible: Counter[str] = Counter()
-        self._requests = [0, 0]
-        self._saves = False
-        self._limits: set[tuple[int, int | None]] = set()
-
-    def run(self, examples: int, progress: Progress | None) -> Verdict:
-        done = 0
-        try:
-            for example in range(examples):
-                scenario = self._draw(example)
-                verdict = self._judge(scenario)
-                done += 1
-                self._learn(verdict)
-                if verdict.outcome == "broken":
-                    self._check_reset(scenario)
-                    return self._shrunk(verdict, example)
-                if progress is not None and not progress(done, self._exercised):
-                    break
-        except KeyboardInterrupt:
-            return self._summary(done, doubt=f"interrupted after {done} of {examples} worlds")
-        return self._summary(done)
-
-    def _draw(self, example: int) -> Scenario:
-        return generate_scenario(
-            dialect=self._profile.dialect,
-            profile=self._profile,
-            seed=self._seed,
-            example=example,
-            page_size=self._page_size,
-            late_by_ms_max=self._promise.late_by_ms_max,
-            hazards=self._hazards,
-            instances=self._promise.instances,
-        )
-
-    def _judge(self, scenario: Scenario, change: Change | None = None) -> Verdict:
-        history = run(scenario, self._client, keeper=self._keeper, change=change)
-        return judge(scenario, history, self._promise)
-
-    def _check_reset(self, scenario: Scenario) -> None:
-        """Raise `UsageError` if a program broke its promise because a reset left it something."""
-        command = self._client
-        if not isinstance(command, CommandClient) or not command.was_reset:
-            return
-        command.close()
-        if self._judge(scenario).outcome != "broken":
-            raise UsageError(
-                "the program keeps its promise in a new process, and breaks it in one that was "
-                'reset: something of another world was left; mend that, or leave out "resets"'
-            )
-
-    def _learn(self, verdict: Verdict) -> None:
-        """Count what came up, and notice a client that asks for its own page size."""
-        self._exercised.update(verdict.exercised)
-        self._counted.update(verdict.counted)
-        self._impossible.update({each.name for each in verdict.impossible})
-        self._requests[0] += verdict.requests.count
-        self._requests[1] += verdict.requests.lower_bound
-        self._saves = self._saves or any(isinstance(step, Saved) for step in verdict.history)
-        if self._page_size is not None or verdict.scenario is None:
-            return
-        evidence = Evidence(verdict.scenario, verdict.history, self._promise)
-        first = next((step for step in verdict.history if isinstance(step, Exchange)), None)
-        query = None if first is None else evidence.meant(first)  # it may have failed
-        if query is None or query.limit_asked == verdict.scenario.page_size:
-            self._limits.clear()
-            return
-        self._limits.add((verdict.scenario.page_size, query.limit_asked))
-        suggested = {suggestion for suggestion, _ in self._limits}
-        asked = {limit for _, limit in self._limits}
-        if len(suggested) > 1 and len(asked) == 1:
-            # It can't be told its page size: build the worlds around the one that it uses.
-            self._page_size = asked.pop()
-
-    def _shrunk(self, found: Verdict, example: int) -> Verdict:
-        assert found.scenario is not None  # noqa: S101 - the judge names the world it judged
-        wanted = (found.findings[0].rule, found.findings[0].cause)
-        best = found
-        tries = 0
-
-        def still_broken(candidate: Scenario) -> bool:
-            nonlocal best, tries
-            tries += 1
-            if self._shrinking is not None:
-                self._shrinking(tries, len((best.scenario or candidate).events))
-            verdict = self._judge(candidate)
-            same = [(finding.rule, finding.cause) for finding in verdict.findings[:1]] == [wanted]
-            best = verdict if same else best
-            return same
-
-        cut_short: tuple[str, ...] = ()
-        try:
-            shrink(found.scenario, still_broken)
-            best = self._with_what_helps(best)
-            best = self._with_a_pattern(best, example)
-        except KeyboardInterrupt:  # it is broken, small or not
-            cut_short = ("interrupted before the world was as small as it can be",)
-        return msgspec.structs.replace(
-            best,
-            notes=(*best.notes, *cut_short),
-            profile=self._profile.name,
-            seed=self._seed,
-            examples=example + 1,
-            found_at=example,
-            shrunk_from=len(found.scenario.events),
-            exercised=dict(sorted(self._exercised.items())),
-            not_exercised=self._missed(),
-            requests=Requests(count=self._requests[0], lower_bound=self._requests[1]),
-        )
-
-    def _with_what_helps(self, broken: Verdict) -> Verdict:
-        """Return the verdict with the smallest change with which its world is kept, if any."""
-        if self._keeper.overran is not None:
-            return broken  # nothing is run after a client that took too much real time
-
-        def judge_with(change: Change) -> Verdict:
-            assert broken.scenario is not None  # noqa: S101 - the judge names the world it judged
-            return self._judge(broken.scenario, change)
-
-        return with_tried(broken, judge_with)
-
-    def _with_a_pattern(self, broken: Verdict, example: int) -> Verdict:
-        """Return the verdict with what larger worlds show of rows that are dropped, if need be."""
-        if self._keeper.overran is not None or not needs_more_rows(broken):
-            return broken
-        numbers = range(example + 1, example + 1 + WORLDS_MAX)
-        try:
-            return with_pattern(broken, ((n, self._judge(self._draw(n))) for n in numbers))
-        except Exception:  # a slip of ours must not speak against a client, nor for it
-            return broken
-
-    def _summary(self, done: int, doubt: str | None = None) -> Verdict:
-        doubts = [doubt] if doubt else list(self._doubts(done))
-        nobody = over_worlds(self._impossible)
-        return Verdict(
-            outcome="inconclusive" if doubts else "kept",
-            dialect=self._profile.dialect,
-            profile=self._profile.name,
-            promise=self._promise,
-            notes=(*doubts, *notes(self._counted), *sentences(nobody)),
-            counted=dict(self._counted),
-            impossible=nobody,
-            seed=self._seed,
-            examples=done,
-            exercised=dict(sorted(self._exercised.items())),
-            not_exercised=self._missed(),
-            requests=Requests(count=self._requests[0], lower_bound=self._requests[1]),
-        )
-
-    def _doubts(self, done: int) -> Iterator[str]:
-        """Say why worlds in which nothing was broken do not prove the promise."""
-        if not self._exercised:
-            yield "no hazard came up, so nothing was proved"
-            return
-        if self._counted["no-snapshot"] == done:
-            yield "no poll could be judged as a snapshot, so nothing was proved"
-        late = _late_by_ms_max(self._profile, self._promise)
-        for part in untried(self._promise, late, met=self._exercised, missed=self._missed()):
-            worlds = "1 world" if done == 1 else f"{done} worlds"
-            yield f"in {worlds} {part}"
-
-    def _missed(self) -> tuple[str, ...]:
-        """Hazards that could have come up and did not."""
-        dialect = find_dialect(self._profile.dialect)
-        late = _late_by_ms_max(self._profile, self._promise)
-        ruled_out = set() if self._hazards is None else set(HAZARD_ODDS) - self._hazards
-        if not keeps_state(self._client):
-            ruled_out.add("restart")
-        if not self._saves:
-            ruled_out |= {"crash-before-save", "crash-after-save"}
-        if self._promise.instances == 1:
-            ruled_out.add("two-instances")
-        ruled_out |= self._promise.harmless
-        ruled_out.add("order-flip")  # which orders are asked for is the client's choice alone
-        return tuple(
-            name
-            for name in possible(dialect, self._profile, late)
-            if name not in self._exercised and name not in ruled_out
-        )

@@ -121,6 +121,45 @@ class Margin(msgspec.Struct, frozen=True, kw_only=True):
     replay: str | None = None
 
 
+class Searched(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search was asked for, and what of its verdict can be added to that of another one.
+
+    `version` is the release that drew the worlds, `client` what it was called, `examples_max` the
+    worlds of all shards together, `page_size` (rows), `only` and `without` as they were given.
+    `shards` are the numbers (from 1, of `shards_of`) of those whose worlds were tried. `counted`
+    and `impossible` are numbers over all worlds, by name. `doubts` say why the worlds that were
+    tried prove nothing, `notes` what happened to the search itself, and `notes_of_world` are those
+    of the broken world alone.
+    """
+
+    version: str
+    client: str | None = None
+    examples_max: int
+    page_size: int | None = None
+    only: tuple[str, ...] | None = None
+    without: tuple[str, ...] = ()
+    shards_of: int = 1
+    shards: tuple[int, ...] = (1,)
+    counted: dict[str, int] = {}
+    impossible: dict[str, int] = {}
+    doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    notes_of_world: tuple[str, ...] = ()
+
+
+class BrokenWorld(msgspec.Struct, frozen=True, kw_only=True):
+    """One more world that broke the promise in another way: its fields are those of `Verdict`."""
+
+    found_at: int | None
+    shrunk_from: int | None
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+    impossible: tuple[Impossible, ...]
+    scenario: Scenario
+    history: History
+    replay: str | None
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What the judge found, over one world or many.
 
@@ -131,7 +170,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     0, as in ``fakeserver scenario --example``).
     `notes` say what is worth knowing and no accusation; `counted` holds their numbers. `impossible`
     lists what nobody could have done, and `notes` have its sentences. `margins` are empty unless
-    they were measured.
+    they were measured. `search` is there after many worlds, and lets verdicts be merged; then
+    `others` are worlds that break the promise by another rule or cause than the first one.
     """
 
     outcome: Outcome
@@ -154,6 +194,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     client: str | None = None
     replay: str | None = None
     margins: tuple[Margin, ...] = ()
+    search: Searched | None = None
+    others: tuple[BrokenWorld, ...] = ()
 
     @property
     def exit_status(self) -> int:

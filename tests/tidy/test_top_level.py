@@ -22,7 +22,9 @@ TOP_LEVEL = {
 LINES_PER_MODULE_MAX = 400
 LINES_PER_FUNCTION_MAX = 60
 
-LONG: Mapping[str, str] = {}
+LONG: Mapping[str, str] = {
+    "verifier/search.py:verify": "most of it says what its arguments are",
+}
 """``module.py`` or ``module.py:function`` → why it may be longer. Unused ones are an error."""
 
 PRINTS: Mapping[str, str] = {

@@ -12,7 +12,7 @@ from fakeserver.errors import ContractBroken, ProfileError, UsageError
 from fakeserver.fault import Fault
 from fakeserver.generate import generate_scenario
 from fakeserver.scenario import Scenario
-from fakeserver.verifier import search
+from fakeserver.verifier import hunting, playing, search
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import run
 from fakeserver.verifier.search import verify
@@ -207,7 +207,7 @@ def test_what_the_kind_of_client_rules_out_is_not_missed():
 
 
 def test_nothing_exercised_proves_nothing(monkeypatch):
-    monkeypatch.setattr(search, "generate_scenario", lambda **_: quiet())
+    monkeypatch.setattr(playing, "generate_scenario", lambda **_: quiet())
     verdict = found(by_id, examples=2)
     assert (verdict.outcome, verdict.exit_status) == ("inconclusive", 3)
     assert verdict.notes == ("no hazard came up, so nothing was proved",)
@@ -217,7 +217,7 @@ def test_nothing_exercised_proves_nothing(monkeypatch):
 
 def test_a_promise_whose_hazards_never_came_up_is_not_kept_yet(monkeypatch):
     """Ties came up, but nobody was late and nobody was killed."""
-    monkeypatch.setattr(search, "generate_scenario", lambda **_: tied())
+    monkeypatch.setattr(playing, "generate_scenario", lambda **_: tied())
     verdict = found(by_id, examples=2)
     assert verdict.exercised["tie-at-page-edge"] == 2
     assert (verdict.outcome, verdict.exit_status) == ("inconclusive", 3)
@@ -230,7 +230,7 @@ def test_a_promise_whose_hazards_never_came_up_is_not_kept_yet(monkeypatch):
 
 
 def test_what_is_ruled_out_need_not_be_tried(monkeypatch):
-    monkeypatch.setattr(search, "generate_scenario", lambda **_: tied())
+    monkeypatch.setattr(playing, "generate_scenario", lambda **_: tied())
     crashes = ["crash-before-save", "crash-after-save", "restart"]
     assert found(by_id, promise=PROMPT, without=crashes, examples=2).outcome == "kept"
     assert found(by_id, promise=PROMPT, examples=2).outcome == "inconclusive"
@@ -316,7 +316,7 @@ def test_a_first_request_that_fails_tells_the_size_as_well(monkeypatch):
         first = msgspec.structs.replace(scenario.polls[0], faults=(fault,))
         return msgspec.structs.replace(scenario, polls=(first, *scenario.polls[1:]))
 
-    monkeypatch.setattr(search, "generate_scenario", failing)
+    monkeypatch.setattr(playing, "generate_scenario", failing)
     seen = []
     found(own_size(40, seen), promise=PROMPT, examples=10)
     assert seen[-1][0] == 40
@@ -365,7 +365,7 @@ def test_the_progress_is_told_and_can_end_the_search():
 
 
 def test_a_search_that_was_ended_before_any_hazard_proves_nothing(monkeypatch):
-    monkeypatch.setattr(search, "generate_scenario", lambda **_: quiet())
+    monkeypatch.setattr(playing, "generate_scenario", lambda **_: quiet())
     verdict = found(by_id, progress=lambda done, hazards: False)
     assert (verdict.outcome, verdict.examples) == ("inconclusive", 1)
 
@@ -392,7 +392,7 @@ def test_ctrl_c_while_shrinking_still_tells_what_was_found(monkeypatch):
         assert still_broken(scenario)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(search, "shrink", impatient)
+    monkeypatch.setattr(hunting, "shrink", impatient)
     verdict = found(DOCUMENTS["haravan"])
     assert verdict.outcome == "broken"
     assert verdict.notes[-1] == "interrupted before the world was as small as it can be"

@@ -87,7 +87,7 @@ class CommandClient:
         self.argv = tuple(argv)
         self.protocol: Protocol = protocol
         self.persistent = persistent
-        self._env = dict(env or {})
+        self.env: Mapping[str, str] = dict(env or {})
         self._process: Process | None = None
         self._spare: Process | None = None
         self._files: TemporaryDirectory[str] | None = None
@@ -183,7 +183,7 @@ class CommandClient:
             self._spare = self._start({}, self.argv)
 
     def _start(self, told: Mapping[str, str], argv: Sequence[str]) -> Process:
-        env = {**os.environ, **_without_proxy(), **self._env, **told}
+        env = {**os.environ, **_without_proxy(), **self.env, **told}
         return Process(argv, env, takes_polls=self.persistent)
 
 
