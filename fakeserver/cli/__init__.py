@@ -12,6 +12,7 @@ import msgspec
 from fakeserver.cli.annotations import annotate, annotations_option
 from fakeserver.cli.importing import import_files
 from fakeserver.cli.kept import keep, keep_margin
+from fakeserver.cli.merge import merge
 from fakeserver.cli.options import (
     TakesClient,
     client_argument,
@@ -97,6 +98,8 @@ def verify(client: str | None, seconds: float | None, **options: Any) -> None:
     profile = find_profile(options["dialect"], options["profile"])
     check_promise(promise, profile)
     check_shard(options["shard"], options["examples"])
+    if options["margins"] and options["shard"] != WHOLE:
+        raise UsageError("--margins are measured once, not in each shard: leave out one of the two")
     chosen_hazards(options["only"], options["without"], profile, promise)  # before any work
     shard = options["shard"]
     planned = len(shard.worlds(options["examples"]))
@@ -229,6 +232,7 @@ def tour(dialect: str) -> None:
         raise SystemExit(3)
 
 
+cli.add_command(merge)
 cli.add_command(serve)
 cli.add_command(probe)
 cli.add_command(trace)

@@ -124,8 +124,8 @@ class Margin(msgspec.Struct, frozen=True, kw_only=True):
 class Searched(msgspec.Struct, frozen=True, kw_only=True):
     """What a search was asked for, and what of its verdict can be added to that of another one.
 
-    `version` is the release that drew the worlds, `client` what it was called, `examples_max` the
-    worlds of all shards together, `page_size` (rows), `only` and `without` as they were given.
+    `version` is the release that drew the worlds, `examples_max` the worlds of all shards together;
+    `page_size` (rows), `only` and `without` are as they were given.
     `shards` are the numbers (from 1, of `shards_of`) of those whose worlds were tried. `counted`
     and `impossible` are numbers over all worlds, by name. `doubts` say why the worlds that were
     tried prove nothing, `notes` what happened to the search itself, and `notes_of_world` are those
@@ -133,7 +133,6 @@ class Searched(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     version: str
-    client: str | None = None
     examples_max: int
     page_size: int | None = None
     only: tuple[str, ...] | None = None

@@ -48,7 +48,7 @@ def test_workflows_give_the_action_what_it_takes() -> None:
         for step in steps_in(yaml.safe_load(text))
         if "/.github/actions/verify@" in step["uses"]
     ]
-    assert len(uses) == 2
+    assert len(uses) == 3
     for step in uses:
         assert set(step["with"]) <= set(ACTION["inputs"])
         assert ("client" in step["with"]) != ("command" in step["with"])
@@ -71,6 +71,49 @@ def test_commands_are_understood(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
             parent=click.Context(cli, **cli.context_settings),
         )
         assert (context.params["client"], context.params["seconds"]) == ("my_client.py:follow", 120)
+
+
+def numbered(text: str) -> str:
+    """A line of the second of four jobs, as the service that runs them fills it in."""
+    for name in ("$CI_NODE_INDEX", "${{ matrix.shard }}"):
+        text = text.replace(name, "2")
+    return text.replace("$CI_NODE_TOTAL", "4")
+
+
+def test_shards_are_understood_and_merged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "verdict-2.json").touch()
+    jobs: dict[str, Any] = {}
+    for text in blocks("yaml"):
+        jobs |= yaml.safe_load(numbered(text)).get("jobs", yaml.safe_load(numbered(text)))
+    github = next(
+        step["with"] for step in jobs["verify"]["steps"] if "client" in step.get("with", ())
+    )
+    lines = [
+        f"fakeserver verify --dialect haravan {github['options']} --json {github['json']} x.py:y",
+        *jobs["verify-shard"]["script"][1:],
+        jobs["merge"]["steps"][-1]["run"],
+        *jobs["merge-shards"]["script"][1:],
+    ]
+    names = [name for name in map(command_of, lines) if name]
+    assert names == ["verify", "verify", "merge", "merge"]
+    assert len(jobs["verify"]["strategy"]["matrix"]["shard"]) == 4
+
+
+def command_of(line: str) -> str:
+    """The command of a line that fits it; a shard is the second of four."""
+    words = [str(word) for word in shlex.split(line.replace("verdict-*.json", "verdict-2.json"))]
+    name, arguments = words[1], words[2:]
+    parent = click.Context(cli, **cli.context_settings)
+    context = cli.commands[name].make_context(name, arguments, parent=parent)
+    if name == "verify":
+        assert (str(context.params["shard"]), context.params["json_file"]) == (
+            "2/4",
+            "verdict-2.json",
+        )
+    else:
+        assert context.params["files"] == ("verdict-2.json",)
+    return name
 
 
 def test_options_of_pytest_exist() -> None:

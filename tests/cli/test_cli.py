@@ -38,6 +38,7 @@ KEYS = [
     "replay",
     "impossible",
     "format",
+    "search",
 ]
 """What `--json` writes, in this order: a promise to the scripts of others."""
 FINDING_KEYS = {"rule", "cause", "event_ids", "steps", "message"}

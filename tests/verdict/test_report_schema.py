@@ -23,12 +23,14 @@ from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.report.as_json import FORMAT
 from fakeserver.verifier.search import verify
 from fakeserver.verifier.verdict import (
+    BrokenWorld,
     Finding,
     Impossible,
     Margin,
     MarginAxis,
     Outcome,
     RuleName,
+    Searched,
     Tried,
     Verdict,
 )
@@ -179,10 +181,16 @@ def properties(schema: dict[str, Any]) -> set[str]:
         ("event", LoggedEvent, set()),
         ("poll", Poll, set()),
         ("fault", Fault, set()),
+        ("broken_world", BrokenWorld, set()),
     ],
 )
 def test_the_schema_has_the_fields_that_are_written(definition, struct, left_out):
     assert properties(DEFS[definition]) == names(struct) - left_out
+
+
+def test_the_schema_has_what_is_written_of_a_search():
+    beside = {"client", "found_at", "shrunk_from"}
+    assert properties(DEFS["search"]) == names(Searched) | beside
 
 
 def test_the_schema_knows_every_step():

@@ -22,7 +22,7 @@ def verdict_json(verdict: Verdict) -> bytes:
     """Return the verdict as indented JSON; scenario and history are objects, or null.
 
     Its form is ``contracts/verdict/verdict.schema.json``.
-    Margins are there only where they were measured.
+    Margins are there only where they were measured, others only where several were merged.
     """
     value: dict[str, Any] = {
         "outcome": verdict.outcome,
@@ -47,11 +47,23 @@ def verdict_json(verdict: Verdict) -> bytes:
         "replay": verdict.replay,
         "impossible": verdict.impossible,
         "format": FORMAT,
+        "search": _search(verdict),
     }
     if verdict.margins:
         value["margins"] = {margin.axis: _margin(margin) for margin in verdict.margins}
+    if verdict.others:
+        value["others"] = verdict.others
     # What a client sent or saved is in the history, and so may be the token.
     return msgspec.json.format(_encode(value).replace(TOKEN, b"<token>"), indent=2) + b"\n"
+
+
+def _search(verdict: Verdict) -> dict[str, Any] | None:
+    """What was searched, with what of the verdict nobody else asks for: null for one world."""
+    if verdict.search is None:
+        return None
+    asked = {name: getattr(verdict.search, name) for name in verdict.search.__struct_fields__}
+    found = {"found_at": verdict.found_at, "shrunk_from": verdict.shrunk_from}
+    return {"client": verdict.client, **asked, **found}
 
 
 def _margin(margin: Margin) -> dict[str, Any]:

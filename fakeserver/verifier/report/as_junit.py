@@ -62,7 +62,7 @@ def _promise(verdict: Verdict) -> str:
     return ", ".join(part for part in parts[2:] if not part.startswith(VARYING))
 
 
-VARYING = ("seed ", "example ", "shrunk ")
+VARYING = ("seed ", "example ", "shrunk ", "shard")
 """Parts of what a report is about that would give the same test another name each time."""
 
 

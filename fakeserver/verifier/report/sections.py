@@ -53,11 +53,20 @@ def about(verdict: Verdict) -> Iterator[str]:
     yield from _promised(verdict.promise)
     if verdict.seed is not None:
         yield f"seed {verdict.seed}"
+    yield from _shards(verdict)
     if verdict.found_at is not None:
         yield f"example {verdict.found_at}"
     if verdict.shrunk_from is not None and verdict.shrunk_from > _events_in(verdict):
         events = "event" if verdict.shrunk_from == 1 else "events"
         yield f"shrunk from {verdict.shrunk_from} {events}"
+
+
+def _shards(verdict: Verdict) -> Iterator[str]:
+    """Say which part of a search it is about, if it is a part."""
+    search = verdict.search
+    if search is not None and len(search.shards) < search.shards_of:
+        word = "shard" if len(search.shards) == 1 else "shards"
+        yield f"{word} {', '.join(map(str, search.shards))} of {search.shards_of}"
 
 
 def sections(verdict: Verdict) -> Iterator[Section]:
