@@ -128,7 +128,17 @@ def _searched(
     options: dict[str, Any],
 ) -> Verdict:
     """Return the verdict of the search that the options ask for."""
-    words = ("dialect", "examples", "seed", "page_size", "only", "without", "jobs", "shard")
+    words = (
+        "dialect",
+        "examples",
+        "seed",
+        "page_size",
+        "only",
+        "without",
+        "jobs",
+        "executor",
+        "shard",
+    )
     try:
         return search(
             loaded,

@@ -119,6 +119,12 @@ def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Processes that play worlds. The verdict is the same for any number.",
         ),
         click.option(
+            "--executor",
+            metavar="dask://HOST:PORT",
+            help="Let the workers of a Dask cluster play the worlds. They get the CLIENT's file, "
+            "and nothing that lies beside it; a module, or a COMMAND, must be there.",
+        ),
+        click.option(
             "--shard",
             metavar="K/N",
             default=str(WHOLE),

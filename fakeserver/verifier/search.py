@@ -16,11 +16,13 @@ from fakeserver.profile import Profile
 from fakeserver.profile_file import find_profile
 from fakeserver.verifier.clients import Client
 from fakeserver.verifier.commands.client import CommandClient
+from fakeserver.verifier.crew.batch import Crew
+from fakeserver.verifier.crew.cluster import Cluster, address_of, sent_to_cluster
 from fakeserver.verifier.crew.in_order import InOrder
 from fakeserver.verifier.crew.processes import JOBS_MAX, Processes
 from fakeserver.verifier.crew.sent_client import sent_client
 from fakeserver.verifier.hazards import HAZARDS, possible
-from fakeserver.verifier.hunting import Alone, Hunt, Players, Progress, Shrinking
+from fakeserver.verifier.hunting import Alone, Hunt, Progress, Shrinking
 from fakeserver.verifier.playing import Player, Worlds
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.shard import WHOLE, Shard
@@ -49,6 +51,7 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     progress: Progress | None = None,
     shrinking: Shrinking | None = None,
     jobs: int = 1,
+    executor: str | None = None,
     shard: Shard | str = WHOLE,
     named: str | None = None,
 ) -> Verdict:
@@ -66,7 +69,9 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     `jobs` processes play the worlds, and the verdict is that of one: the broken world with the
     smallest number is shown, and what was counted is what came up in the worlds up to it. Each of
     them loads the client: by `named` (``path.py:name`` or ``package.module:name``), else it is
-    pickled, so it has to be a function or class of a module. `shard` (``"2/4"``) tries a part of
+    pickled, so it has to be a function or class of a module. With `executor`
+    (``"dask://HOST:PORT"``) they are the workers of a Dask cluster; they get the file that `named`
+    names, and nothing that lies beside it. `shard` (``"2/4"``) tries a part of
     the worlds alone; `fakeserver.verifier.merging` puts such verdicts together.
 
     Raises `UsageError` and `ProfileError` for arguments that do not fit, and `HarnessError` for a
@@ -89,14 +94,14 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
         shards_of=part.of,
         shards=(part.number,),
     )
-    workers = min(jobs, len(part.worlds(examples)))
-    with Player(worlds, client) as player, _players(player, worlds, client, workers, named) as many:
+    crew = _crew(worlds, client, named, executor, min(jobs, len(part.worlds(examples))))
+    with Player(worlds, client) as player, crew as many:
         return Hunt(
             client=client,
             worlds=worlds,
             search=search,
             player=player,
-            players=many,
+            players=Alone(player) if many is None else InOrder(many),
             late_by_ms_max=_late_by_ms_max(worlds.profile, worlds.promise),
             shrinking=shrinking,
         ).run(progress)
@@ -126,16 +131,22 @@ def _worlds(
 
 
 @contextmanager
-def _players(
-    player: Player, worlds: Worlds, client: Client, jobs: int, named: str | None
-) -> Iterator[Players]:
-    """Give whoever plays the worlds: `player` alone, or workers that end with the block."""
-    if jobs == 1:
-        yield Alone(player)
-        return
-    sent = sent_client(client, name=named, with_source=False)
-    with closing(Processes(jobs, worlds, sent)) as crew:
-        yield InOrder(crew)
+def _crew(
+    worlds: Worlds, client: Client, named: str | None, executor: str | None, jobs: int
+) -> Iterator[Crew | None]:
+    """Give the workers, which end with the block; None for one alone. Raises `UsageError`."""
+    if executor is not None:
+        if jobs > 1:
+            raise UsageError(f"jobs={jobs}: the cluster at {executor} has as many as it has")
+        address = address_of(executor)
+        with closing(Cluster(address, worlds, sent_to_cluster(client, named))) as cluster:
+            yield cluster
+    elif jobs > 1:
+        sent = sent_client(client, name=named, with_source=False)
+        with closing(Processes(jobs, worlds, sent)) as processes:
+            yield processes
+    else:
+        yield None
 
 
 def check_shard(shard: Shard | str, examples: int) -> Shard:

@@ -15,7 +15,7 @@ from fakeserver.errors import UsageError
 from fakeserver.generate import generate_scenario
 from fakeserver.history import Delivered, PollEnded, Restarted, Saved
 from fakeserver.scenario import Crash, Poll
-from fakeserver.verifier import search
+from fakeserver.verifier import playing, search
 from fakeserver.verifier.commands import process
 from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.commands.protocols import ENDINGS
@@ -73,7 +73,7 @@ def test_a_program_is_met_at_its_own_page_size(tmp_path, monkeypatch):
         sizes.append(page_size)
         return generate_scenario(page_size=page_size, **options)
 
-    monkeypatch.setattr(search, "generate_scenario", draw)
+    monkeypatch.setattr(playing, "generate_scenario", draw)
     text = RESETS.replace("limit={poll['page_size']}", "limit=37")
     command = CommandClient(program(tmp_path, text), persistent=True)
     promise = Promise(delivery="at-least-once", late_by_ms_max=0)

@@ -11,6 +11,7 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]\b(?!/)")
 OF_OTHERS = {
     *("--quiet", "--upgrade", "--editable", "--group"),  # pip
     *("--pyargs",),  # pytest
+    *("--nworkers", "--nthreads"),  # dask worker
     *("--worlds", "--write"),  # our long runs in tests/
 }
 """Options of other programs, and of our own that users of the package do not meet."""

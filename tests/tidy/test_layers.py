@@ -109,6 +109,8 @@ fits a module counts."""
 
 THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
     "click": ("cli", "cli.*"),
+    "cloudpickle": ("verifier.crew.cluster",),
+    "distributed": ("verifier.crew.cluster", "verifier.crew.seat"),
     "faker": ("vocabulary",),
     "httpx": ("doors", "doors.*"),
     "hypothesis": ("strategies",),

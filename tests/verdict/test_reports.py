@@ -230,7 +230,7 @@ def test_notes_are_told():
 
 KEYS = [
     *("outcome", "dialect", "profile", "promise", "seed", "examples", "findings", "notes"),
-    *("hazards", "requests", "scenario", "history", "replay", "impossible", "format"),
+    *("hazards", "requests", "scenario", "history", "replay", "impossible", "format", "search"),
 ]
 
 

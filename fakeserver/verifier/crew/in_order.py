@@ -97,7 +97,7 @@ class InOrder:
         worlds = died.batch.worlds
         if len(worlds) == 1:
             self._deaths[worlds[0]] += 1
-            if self._deaths[worlds[0]] >= DEATHS_MAX:
+            if died.is_sure or self._deaths[worlds[0]] >= DEATHS_MAX:
                 self._came[worlds[0]] = Unplayed(world=worlds[0], how=died.how)
                 self._is_over = True
                 return
