@@ -19,6 +19,7 @@ from fakeserver.cli.options import (
     client_of,
     command_options,
     dialect_option,
+    many_options,
     margins_option,
     profile_option,
     promise_of,
@@ -77,6 +78,7 @@ def cli() -> None:
 @profile_option
 @promise_options
 @search_options
+@many_options
 @margins_option
 @command_options
 @report_options
@@ -128,17 +130,8 @@ def _searched(
     options: dict[str, Any],
 ) -> Verdict:
     """Return the verdict of the search that the options ask for."""
-    words = (
-        "dialect",
-        "examples",
-        "seed",
-        "page_size",
-        "only",
-        "without",
-        "jobs",
-        "executor",
-        "shard",
-    )
+    words = ("dialect", "examples", "seed", "page_size", "only", "without")
+    how = ("jobs", "executor", "shard", "database")
     try:
         return search(
             loaded,
@@ -147,7 +140,7 @@ def _searched(
             progress=progress,
             shrinking=progress.shrinking,
             named=named,
-            **{word: options[word] for word in words},
+            **{word: options[word] for word in (*words, *how)},
         )
     finally:
         progress.clear()

@@ -112,6 +112,28 @@ def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--seed", type=int, default=0, show_default=True, help="Which worlds to draw."
         ),
         click.option(
+            "--only", type=HazardList(), help="Plant only these hazards (names with commas)."
+        ),
+        click.option(
+            "--without",
+            type=HazardList(),
+            default=(),
+            help="Plant all hazards but these. Not planted, lateness, ties, crashes, restarts and "
+            "outages never come up; others may, by chance.",
+        ),
+        click.option(
+            "--page-size", type=click.IntRange(1), help="The page size that the client is told."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def many_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say who tries the worlds, and what several machines share."""
+    options = (
+        click.option(
             "--jobs",
             type=click.IntRange(1, JOBS_MAX),
             default=1,
@@ -133,17 +155,10 @@ def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "together. Default: all of them.",
         ),
         click.option(
-            "--only", type=HazardList(), help="Plant only these hazards (names with commas)."
-        ),
-        click.option(
-            "--without",
-            type=HazardList(),
-            default=(),
-            help="Plant all hazards but these. Not planted, lateness, ties, crashes, restarts and "
-            "outages never come up; others may, by chance.",
-        ),
-        click.option(
-            "--page-size", type=click.IntRange(1), help="The page size that the client is told."
+            "--database",
+            metavar="URL",
+            help="Keep the world that breaks the promise in redis://HOST:PORT/0 or in a folder, "
+            "and try it first in later runs of the same search, on any machine.",
         ),
     )
     for option in reversed(options):

@@ -17,11 +17,15 @@ from fakeserver.pytest_plugin.marker import SIGNATURE
 from fakeserver.pytest_plugin.records import Records
 
 if TYPE_CHECKING:
+    from hypothesis.database import ExampleDatabase
+
     from fakeserver.app import FakeServer
     from fakeserver.profile import Profile
     from fakeserver.scenario import Scenario
     from fakeserver.verifier.verdict import Verdict
 
+HYPOTHESIS_PROFILE = "fakeserver-database"
+"""The settings that were loaded before, with another database."""
 RECORDS = pytest.StashKey[Records]()
 
 
@@ -41,6 +45,34 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--fakeserver-report: there is no folder {report.parent}")
     if replay is not None:
         records.replay = _world(replay), replay
+    if config.option.fakeserver_database is not None:
+        records.database = _database(config.option.fakeserver_database)
+
+
+def _database(where: str) -> ExampleDatabase:
+    """Open a database. Raises `pytest.UsageError`."""
+    from fakeserver.errors import UsageError
+    from fakeserver.verifier.remembering import open_database
+
+    try:
+        return open_database(where)
+    except UsageError as error:
+        slip = f"--fakeserver-{error}"
+    raise pytest.UsageError(slip)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let Hypothesis keep what it finds in the database, if there is one.
+
+    By now its own plugin has loaded the profile that was asked for. What a test says in
+    ``@settings`` goes before it.
+    """
+    database = session.config.stash[RECORDS].database
+    if database is not None:
+        from hypothesis import settings
+
+        settings.register_profile(HYPOTHESIS_PROFILE, settings(), database=database)
+        settings.load_profile(HYPOTHESIS_PROFILE)
 
 
 def _world(path: Path) -> Scenario:
@@ -66,6 +98,11 @@ def pytest_report_header(config: pytest.Config) -> str | None:
         said.append(f"seed {config.option.fakeserver_seed}")
     if config.option.fakeserver_replay is not None:
         said.append(f"plays {config.option.fakeserver_replay.name} alone")
+    if config.option.fakeserver_database is not None:
+        from fakeserver.verifier.remembering import shown
+
+        where = shown(config.option.fakeserver_database)
+        said.append(f"database {where if '://' in where else Path(where).name}")
     return f"fakeserver: {', '.join(said)}" if said else None
 
 

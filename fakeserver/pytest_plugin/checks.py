@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -20,8 +19,7 @@ from fakeserver.pytest_plugin.marker import layered
 from fakeserver.pytest_plugin.records import Records
 from fakeserver.pytest_plugin.telling import kept, short, whole, with_replay
 from fakeserver.scenario import Scenario
-from fakeserver.verifier.clients import Client
-from fakeserver.verifier.commands.client import CommandClient
+from fakeserver.verifier.clients import Client, name_of
 from fakeserver.verifier.doorkeeper import doorkeeper
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.runner import run
@@ -57,7 +55,7 @@ def check_client(
     """
     __tracebackhide__ = True
     verdict = _verdict(records, client, profile, given)
-    verdict = msgspec.structs.replace(_with_age(verdict), client=_name(client))
+    verdict = msgspec.structs.replace(_with_age(verdict), client=name_of(client))
     if verdict.outcome == "broken":
         verdict = with_replay(records, verdict)
     is_search = verdict.seed is not None
@@ -98,6 +96,8 @@ def _verdict(
     examples = records.config.option.fakeserver_examples
     if examples is not None:
         words.setdefault("examples", examples)
+    if records.database is not None:
+        words.setdefault("database", records.database)
     return verify(client, **words)
 
 
@@ -147,10 +147,3 @@ def _scenario(records: Records, scenario: Any) -> Scenario:
             f"scenario: expected a Scenario or the path of its file, got {scenario!r:.80}"
         )
     return Scenario.load(records.config.rootpath / scenario)
-
-
-def _name(client: Client) -> str:
-    if isinstance(client, CommandClient):
-        return shlex.join(["--", *client.argv])
-    whole = getattr(client, "func", client)  # a partial call
-    return f"{getattr(whole, '__module__', '')}:{getattr(whole, '__qualname__', repr(whole))}"

@@ -21,8 +21,9 @@ Value = Any
 class Option(NamedTuple):
     """One option: ``--fakeserver-NAME``, ini ``fakeserver_NAME``, ``PYTEST_FAKESERVER_NAME``.
 
-    Without `twins` there is only the first. `kind` is ``text``, ``count`` (1 or more), ``seed`` or
-    ``path``; a path in an ini file starts where that file lies.
+    Without `twins` there is only the first. `kind` is ``text``, ``count`` (1 or more), ``seed``,
+    ``path`` or ``database`` (an address or a path); a path in an ini file starts where that file
+    lies.
     """
 
     name: str
@@ -76,6 +77,13 @@ OPTIONS = (
         "FILE",
         "write all verdicts of verify_client, of all workers, into one JSON file",
         kind="path",
+    ),
+    Option(
+        "database",
+        "URL",
+        "keep what fails in redis://HOST:PORT/0 or in a folder, and try it first next time, on "
+        "any machine: the worlds of verify_client, and what Hypothesis finds",
+        kind="database",
     ),
     Option(
         "target",
@@ -150,7 +158,9 @@ def _converted(option: Option, value: Value, named: str, folder: Path) -> Value:
     """Return the value as its kind has it. Raises `pytest.UsageError` that says who `named` it."""
     if option.kind == "path":
         return folder / value
-    if option.kind == "text":
+    if option.kind == "database" and "://" not in value:
+        return str(folder / value)
+    if option.kind in ("text", "database"):
         return value
     if option.kind == "seed" and value == "random":
         from secrets import randbelow

@@ -14,6 +14,8 @@ import pytest
 from fakeserver.pytest_plugin.marker import MARKER, words_of
 
 if TYPE_CHECKING:
+    from hypothesis.database import ExampleDatabase
+
     from fakeserver.app import FakeServer
     from fakeserver.scenario import Scenario
     from fakeserver.verifier.verdict import Verdict
@@ -33,7 +35,7 @@ class Records:
     """The records of one process, a plugin of its own; on the controller also those of workers.
 
     `item` is the test that runs, `words` what its markers say. `replay` is the one world that is
-    to be played, with its path, or None.
+    to be played, with its path, or None, `database` where broken worlds are kept, or None.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -41,6 +43,7 @@ class Records:
         self.item: pytest.Item | None = None
         self.words: dict[str, Any] = {}
         self.replay: tuple[Scenario, Path] | None = None
+        self.database: ExampleDatabase | None = None
         self.servers: list[FakeServer] = []
         self._failed: Verdict | None = None
         self._of_test: list[Verdict] = []

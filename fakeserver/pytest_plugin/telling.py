@@ -54,6 +54,8 @@ def whole(verdict: Verdict) -> str:
     """Return the report, and how to find it again: a seed is the same worlds on every machine."""
     if verdict.scenario is None or verdict.seed is None:
         return verdict.text()
+    if verdict.found_at is None:
+        return f"{verdict.text()}  Again    It was kept in the database, and comes first again.\n"
     first = "world" if verdict.examples == 1 else f"{verdict.examples} worlds"
     return (
         f"{verdict.text()}  Again    The same call finds it again, in the first {first}. It was "

@@ -7,6 +7,7 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import shlex
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext, suppress
@@ -127,6 +128,15 @@ def _called_with(client: Client) -> Client:
     if not names:
         return client
     return lambda feed: client(**{name: getattr(feed, name) for name in names})
+
+
+def name_of(client: Client) -> str:
+    """Return what a report calls a client: ``module:name``, or what is typed for a program."""
+    whole = _unpatched(client)
+    if isinstance(whole, CommandClient):
+        return shlex.join(["--", *whole.argv])
+    whole = getattr(whole, "func", whole)  # a partial call
+    return f"{getattr(whole, '__module__', '')}:{getattr(whole, '__qualname__', repr(whole))}"
 
 
 def is_built(client: Any) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -19,10 +20,13 @@ from fakeserver.verifier.hazards import possible
 from fakeserver.verifier.page_size import PageSize
 from fakeserver.verifier.playing import Played, Player, Unplayed, Worlds
 from fakeserver.verifier.remedies import with_tried
+from fakeserver.verifier.remembering import BrokenWorlds
 from fakeserver.verifier.shard import Shard
 from fakeserver.verifier.shrink import shrink
 from fakeserver.verifier.tally import Tally
 from fakeserver.verifier.verdict import Searched, Verdict
+
+T = TypeVar("T")
 
 Progress = Callable[[int, Counter[str]], bool]
 """Called after each world with the number of worlds and the hazards so far; False ends it all."""
@@ -73,6 +77,7 @@ class Hunt:
         player: Player,
         players: Players,
         late_by_ms_max: int,
+        before: BrokenWorlds | None = None,
         shrinking: Shrinking | None = None,
     ) -> None:
         self._client = client
@@ -81,15 +86,20 @@ class Hunt:
         self._player = player
         self._players = players
         self._late_by_ms_max = late_by_ms_max
+        self._before = before
         self._shrinking = shrinking
         self._shard = Shard(search.shards[0], search.shards_of)
         self._size = PageSize(search.page_size)
         self._tally = Tally()
         self._unplayed: list[Unplayed] = []
+        self._notes = [*search.notes]
 
     def run(self, progress: Progress | None) -> Verdict:
         """Return the verdict; see `verify`."""
         try:
+            found = self._broken_again()
+            if found is not None:
+                return self.made_small(found, None)
             for came in self._played():
                 if isinstance(came, Unplayed):
                     self._unplayed.append(came)
@@ -105,6 +115,34 @@ class Hunt:
             planned = len(self._shard.worlds(self._search.examples_max))
             return self._summary(f"interrupted after {self._tally.worlds} of {planned} worlds")
         return self._summary(*self._why_unplayed())
+
+    def _broken_again(self) -> Verdict | None:
+        """Play the worlds that broke it before; forget those that do no longer.
+
+        They are not counted: the verdict on the worlds of a seed is the same without them.
+        """
+        if self._before is None:
+            return None
+        kept = 0
+        for scenario in self._in_database("read", self._before.all) or ():
+            verdict = self._player.judge(scenario)
+            if verdict.outcome == "broken":
+                self._notes.append("the world broke it in an earlier run, and was tried first")
+                return verdict
+            self._in_database("changed", partial(self._before.forget, scenario))
+            kept += 1
+        if kept:
+            worlds = "1 world that" if kept == 1 else f"{kept} worlds that"
+            self._notes.append(f"{worlds} broke it in earlier runs came first, and none does now")
+        return None
+
+    def _in_database(self, done: str, work: Callable[[], T]) -> T | None:
+        """Let a database do something; where that can't be `done`, a note says so and no more."""
+        try:
+            return work()
+        except Exception as error:  # of whatever library it is
+            self._notes.append(f"the database could not be {done}: {type(error).__name__}")
+            return None
 
     def _played(self) -> Iterator[Played | Unplayed]:
         """Play the first worlds one by one, until the client's page size is known; then the rest.
@@ -152,6 +190,9 @@ class Hunt:
         except KeyboardInterrupt:  # it is broken, small or not
             cut_short = ("interrupted before the world was as small as it can be",)
         notes_of_world = (*best.notes, *cut_short)
+        if self._before is not None:
+            smallest = best.scenario or found.scenario
+            self._in_database("changed", partial(self._before.remember, smallest))
         search = self._searched(notes_of_world=notes_of_world, doubts=self._why_unplayed())
         return msgspec.structs.replace(
             best,
@@ -220,7 +261,7 @@ class Hunt:
             counted=dict(self._tally.counted),
             impossible=dict(self._tally.impossible),
             doubts=doubts,
-            notes=(*self._search.notes, *self._players.notes),
+            notes=(*self._notes, *self._players.notes),
             notes_of_world=notes_of_world,
         )
 

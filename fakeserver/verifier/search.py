@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,7 +15,7 @@ from fakeserver.errors import UsageError
 from fakeserver.generate import check_whole
 from fakeserver.profile import Profile
 from fakeserver.profile_file import find_profile
-from fakeserver.verifier.clients import Client
+from fakeserver.verifier.clients import Client, name_of
 from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.crew.batch import Crew
 from fakeserver.verifier.crew.cluster import Cluster, address_of, sent_to_cluster
@@ -25,9 +26,13 @@ from fakeserver.verifier.hazards import HAZARDS, possible
 from fakeserver.verifier.hunting import Alone, Hunt, Progress, Shrinking
 from fakeserver.verifier.playing import Player, Worlds
 from fakeserver.verifier.promise import Promise
+from fakeserver.verifier.remembering import BrokenWorlds, open_database
 from fakeserver.verifier.shard import WHOLE, Shard
 from fakeserver.verifier.verdict import Searched, Verdict
 from fakeserver.verifier.watchdog import POLL_SECONDS_MAX
+
+if TYPE_CHECKING:
+    from hypothesis.database import ExampleDatabase
 
 EXAMPLES_DEFAULT = 200
 """Half of our faulty clients are caught within two, and the usual seed catches each within forty
@@ -54,6 +59,7 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     executor: str | None = None,
     shard: Shard | str = WHOLE,
     named: str | None = None,
+    database: ExampleDatabase | str | None = None,
 ) -> Verdict:
     """Run `client` in up to `examples` generated worlds and return the verdict.
 
@@ -73,6 +79,10 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
     (``"dask://HOST:PORT"``) they are the workers of a Dask cluster; they get the file that `named`
     names, and nothing that lies beside it. `shard` (``"2/4"``) tries a part of
     the worlds alone; `fakeserver.verifier.merging` puts such verdicts together.
+
+    In a `database` (``"redis://HOST:PORT/0"``, the path of a folder, or one of Hypothesis') the
+    smallest broken world is kept, and tried before any other by each later run of the same search,
+    wherever that runs; see `fakeserver.verifier.remembering`.
 
     Raises `UsageError` and `ProfileError` for arguments that do not fit, and `HarnessError` for a
     slip of ours.
@@ -94,6 +104,7 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
         shards_of=part.of,
         shards=(part.number,),
     )
+    before = _before(database, worlds, search, named or name_of(client))
     crew = _crew(worlds, client, named, executor, min(jobs, len(part.worlds(examples))))
     with Player(worlds, client) as player, crew as many:
         return Hunt(
@@ -103,6 +114,7 @@ def verify(  # noqa: PLR0913 - keyword only, each with a default
             player=player,
             players=Alone(player) if many is None else InOrder(many),
             late_by_ms_max=_late_by_ms_max(worlds.profile, worlds.promise),
+            before=before,
             shrinking=shrinking,
         ).run(progress)
 
@@ -147,6 +159,25 @@ def _crew(
             yield processes
     else:
         yield None
+
+
+def _before(
+    database: ExampleDatabase | str | None, worlds: Worlds, search: Searched, client: str
+) -> BrokenWorlds | None:
+    """Return where the worlds are that broke this client in such a search. Raises `UsageError`."""
+    if database is None:
+        return None
+    same = {
+        "client": client,
+        "dialect": worlds.profile.dialect,
+        "profile": worlds.profile.name,
+        "promise": msgspec.structs.asdict(worlds.promise),
+        "page_size": search.page_size,
+        "only": search.only,
+        "without": search.without,
+    }
+    opened = open_database(database) if isinstance(database, str) else database
+    return BrokenWorlds(opened, same)
 
 
 def check_shard(shard: Shard | str, examples: int) -> Shard:

@@ -14,7 +14,7 @@ INI = "[pytest]\nfakeserver_seed = 3\nfakeserver_examples = 30\nfakeserver_repor
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SEED", "EXAMPLES", "REPLAY", "REPORT", "TARGET"):
+    for name in ("SEED", "EXAMPLES", "REPLAY", "REPORT", "DATABASE", "TARGET"):
         monkeypatch.delenv(f"PYTEST_FAKESERVER_{name}", raising=False)
 
 
@@ -30,7 +30,7 @@ def options_of(pytester: pytest.Pytester, *arguments: str) -> dict[str, object]:
 
 def test_defaults(pytester: pytest.Pytester) -> None:
     usual = {"seed": 0, "target": "in-process"}
-    others = ("examples", "replay", "report", "token_env", "dialect", "client")
+    others = ("examples", "replay", "report", "database", "token_env", "dialect", "client")
     assert options_of(pytester) == usual | dict.fromkeys(others)
 
 

@@ -96,6 +96,7 @@ LAYERS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "verifier.hunting",
             "verifier.search",
             "verifier.merging",
+            "verifier.remembering",
             "verifier.keeping",
         ),
         ("verifier.margins", "verifier.margins.*"),
@@ -113,10 +114,11 @@ THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
     "distributed": ("verifier.crew.cluster", "verifier.crew.seat"),
     "faker": ("vocabulary",),
     "httpx": ("doors", "doors.*"),
-    "hypothesis": ("strategies",),
+    "hypothesis": ("strategies", "verifier.remembering", "pytest_plugin"),
     "ijson": ("fidelity.trace.har",),
     "msgspec": ("*",),
     "pytest": ("pytest_plugin", "pytest_plugin.*"),
+    "redis": ("verifier.remembering",),
     "requests": ("doors", "doors.*", "fidelity.probe.wire"),
     "time_machine": ("verifier.patched_time",),
     "yaml": ("fidelity.trace.cassettes",),
@@ -135,6 +137,7 @@ THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
 
 THIRD_PARTY_FOR_TYPES: Mapping[str, tuple[str, ...]] = {
     "httpx": ("dialects.<name>.clients", "verifier.feed"),
+    "hypothesis": ("verifier.search", "pytest_plugin.records"),
     "requests": ("dialects.<name>.clients", "verifier.feed"),
 }
 """Who may name it in annotations besides, under ``if TYPE_CHECKING``."""
