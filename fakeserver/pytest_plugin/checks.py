@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -34,6 +35,7 @@ BESIDE_SCENARIO = ("promise", "poll_seconds_max")
 
 def make_server(records: Records, profile: Profile | str, given: dict[str, Any]) -> FakeServer:
     """Return a fake that plays the world that a call and the markers of the test name."""
+    records.begin()
     words = layered(_defaults(records, profile), records.words, given)
     if "scenario" in words:
         _check_alone("fake_server", words, ("scenario",))
@@ -54,10 +56,12 @@ def check_client(
     broken promise is a failure.
     """
     __tracebackhide__ = True
+    records.begin()
     verdict = _verdict(records, client, profile, given)
     verdict = msgspec.structs.replace(_with_age(verdict), client=name_of(client))
     if verdict.outcome == "broken":
         verdict = with_replay(records, verdict)
+    _tell_hypothesis(verdict)
     is_search = verdict.seed is not None
     passes = verdict.outcome == "kept" or (verdict.outcome == "inconclusive" and not is_search)
     records.add(verdict, passes=passes)
@@ -68,6 +72,20 @@ def check_client(
         report = whole(kept(records, verdict))
         pytest.exit(f"interrupted while a client was verified:\n{report}", returncode=2)
     raise ContractBroken(short(verdict))
+
+
+def _tell_hypothesis(verdict: Verdict) -> None:
+    """Inside of `@given`, make each hazard that came up an event of Hypothesis.
+
+    They stand in its statistics, and lead whoever fuzzes by what an example did.
+    """
+    if "hypothesis" not in sys.modules:
+        return
+    from hypothesis import currently_in_test_context, event
+
+    if currently_in_test_context():
+        for name in verdict.exercised:
+            event(f"hazard {name}")
 
 
 def _with_age(verdict: Verdict) -> Verdict:

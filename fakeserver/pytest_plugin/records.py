@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fakeserver.pytest_plugin.fuzzed import Forgetful
 from fakeserver.pytest_plugin.marker import MARKER, words_of
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Records:
         self.replay: tuple[Scenario, Path] | None = None
         self.database: ExampleDatabase | None = None
         self.servers: list[FakeServer] = []
+        self._forgetful = Forgetful()
         self._failed: Verdict | None = None
         self._of_test: list[Verdict] = []
         self._all: list[Record] = []
@@ -66,8 +68,19 @@ class Records:
         if slip:  # out here, or it would be shown twice
             pytest.fail(slip, pytrace=False)
 
+    def begin(self) -> None:
+        """Begin a world: nobody is helped by what was remembered, where a fuzzer watches."""
+        if self.item is None:
+            self._forgetful.forget()
+            self.servers.clear()
+
     def add(self, verdict: Verdict, *, passes: bool) -> None:
-        """Note a verdict. If the test fails, it shows the last one that did not pass."""
+        """Note a verdict. If the test fails, it shows the last one that did not pass.
+
+        Where no test is run by pytest (a fuzzer calls it, for hours) nobody would ask for them.
+        """
+        if self.item is None:
+            return
         self._of_test.append(verdict)
         if not passes:
             self._failed = verdict

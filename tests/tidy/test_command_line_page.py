@@ -12,6 +12,7 @@ OF_OTHERS = {
     *("--quiet", "--upgrade", "--editable", "--group"),  # pip
     *("--pyargs",),  # pytest
     *("--nworkers", "--nthreads"),  # dask worker
+    *("--no-dashboard", "--hypothesis-show-statistics"),  # Hypothesis and HypoFuzz
     *("--worlds", "--write"),  # our long runs in tests/
 }
 """Options of other programs, and of our own that users of the package do not meet."""

@@ -114,7 +114,12 @@ THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
     "distributed": ("verifier.crew.cluster", "verifier.crew.seat"),
     "faker": ("vocabulary",),
     "httpx": ("doors", "doors.*"),
-    "hypothesis": ("strategies", "verifier.remembering", "pytest_plugin"),
+    "hypothesis": (
+        "strategies",
+        "verifier.remembering",
+        "pytest_plugin",
+        "pytest_plugin.checks",
+    ),
     "ijson": ("fidelity.trace.har",),
     "msgspec": ("*",),
     "pytest": ("pytest_plugin", "pytest_plugin.*"),
