@@ -149,7 +149,10 @@ def _crew(
     """Give the workers, which end with the block; None for one alone. Raises `UsageError`."""
     if executor is not None:
         if jobs > 1:
-            raise UsageError(f"jobs={jobs}: the cluster at {executor} has as many as it has")
+            raise UsageError(
+                f"jobs={jobs}: a cluster has its own number of workers; leave out that, or the "
+                f"executor {executor}"
+            )
         address = address_of(executor)
         with closing(Cluster(address, worlds, sent_to_cluster(client, named))) as cluster:
             yield cluster
