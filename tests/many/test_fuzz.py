@@ -147,6 +147,7 @@ def fuzz(folder: Path, test: str, *, until: Callable[[], bool]) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
         end = time.monotonic() + FUZZ_SECONDS_MAX

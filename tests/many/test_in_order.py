@@ -116,6 +116,15 @@ def test_a_dead_workers_worlds_are_played_again_one_by_one():
     assert order.notes == ["a worker ended by signal 9 in world 0, which another one played again"]
 
 
+def test_a_batch_that_its_dead_worker_had_not_begun_is_blamed_for_nothing():
+    crew = Lottery(Random(0), 1)
+    once = [Died(batch=Batch(worlds=(0,), page_size=None), how="ended", begun=False)]
+    play, crew.wait = crew.wait, lambda: [crew.out.clear(), once.pop()][1:] if once else play()
+    order = InOrder(crew)
+    assert [each.world for each in order.play(range(3), None)] == [0, 1, 2]
+    assert order.notes == []
+
+
 def test_batches_grow_while_worlds_are_quick():
     crew = Lottery(Random(1), 1)
     list(InOrder(crew).play(range(300), None))

@@ -180,6 +180,8 @@ def test_ctrl_c_ends_all_workers(folder):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A run in the background has SIGINT ignored, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     while len(pids := [int(path.name[4:]) for path in folder.glob("pid-*")]) < 2:
         assert process.poll() is None

@@ -63,12 +63,14 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 class Died(msgspec.Struct, frozen=True, kw_only=True):
     """A batch whose worker ended before it told anything, and `how` it ended.
 
-    It `is_sure` that it was because of the batch where several workers ended by it.
+    It `is_sure` that it was because of the batch where several workers ended by it. One that was
+    not `begun` had nothing to do with it.
     """
 
     batch: Batch
     how: str
     is_sure: bool = False
+    begun: bool = True
 
 
 class Crew(Protocol):

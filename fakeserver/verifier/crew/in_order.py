@@ -95,6 +95,9 @@ class InOrder:
     def _take_death(self, died: Died) -> None:
         """Play the worlds of a dead worker again, one by one: so it shows which one it was."""
         worlds = died.batch.worlds
+        if not died.begun:
+            self._again.append(died.batch)
+            return
         if len(worlds) == 1:
             self._deaths[worlds[0]] += 1
             if died.is_sure or self._deaths[worlds[0]] >= DEATHS_MAX:

@@ -7,6 +7,8 @@ and what the client's libraries have open.
 from __future__ import annotations
 
 import multiprocessing
+from collections import deque
+from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
@@ -21,17 +23,19 @@ JOBS_MAX = 256
 GRACE_S = 1.0
 """For a worker to come to the end of its world; most take some milliseconds. Then it is told to
 leave, and after as long again it is killed."""
+BATCHES_PER_WORKER = 2
+"""One that it plays, and one that is there when it has done so: it never waits for us."""
 DEATHS_MAX = 32
 """Each is followed by another, which takes a second; so many are no accident."""
 
 
 class _Worker:
-    """One process, the way to it, and the batch that it has."""
+    """One process, the way to it, and the batches that it has, the one that it plays first."""
 
     def __init__(self, process: SpawnProcess, connection: Connection) -> None:
         self.process = process
         self.connection = connection
-        self.batch: Batch | None = None
+        self.batches: deque[Batch] = deque()
         self.is_ready = False
 
     def how_it_ended(self) -> str:
@@ -63,14 +67,13 @@ class Processes:
             raise
 
     def has_room(self) -> bool:
-        """Whether some worker has nothing to do."""
-        return any(worker.batch is None for worker in self._workers)
+        """Whether some worker has nothing to go on with."""
+        return any(len(worker.batches) < BATCHES_PER_WORKER for worker in self._workers)
 
     def give(self, batch: Batch) -> None:
-        """Give a batch to a worker that has none, if there is one to one that is ready."""
-        idle = [worker for worker in self._workers if worker.batch is None]
-        worker = next((each for each in idle if each.is_ready), idle[0])
-        worker.batch = batch
+        """Give a batch to the worker that has the fewest; of several, to one that is ready."""
+        worker = min(self._workers, key=lambda each: (len(each.batches), not each.is_ready))
+        worker.batches.append(batch)
         try:
             worker.connection.send(batch)
         except OSError:
@@ -83,9 +86,7 @@ class Processes:
             connections = {worker.connection: worker for worker in self._workers}
             for connection in wait(list(connections)):
                 assert isinstance(connection, Connection)  # noqa: S101 - we gave nothing else
-                heard = self._heard(connections[connection])
-                if heard is not None:
-                    came.append(heard)
+                came += self._heard(connections[connection])
         return came
 
     def close(self) -> None:
@@ -110,7 +111,7 @@ class Processes:
         theirs.close()
         return _Worker(process, ours)
 
-    def _heard(self, worker: _Worker) -> Done | Died | None:
+    def _heard(self, worker: _Worker) -> Sequence[Done | Died]:
         try:
             heard = worker.connection.recv()
         except Exception:  # the end of it, or half of what it had to say
@@ -119,12 +120,12 @@ class Processes:
             raise heard.error()
         if heard is None:
             worker.is_ready = True
-            return None
-        worker.batch = None
+            return ()
+        worker.batches.popleft()
         done: Done = heard
-        return done
+        return (done,)
 
-    def _replaced(self, worker: _Worker) -> Died | None:
+    def _replaced(self, worker: _Worker) -> Sequence[Died]:
         """Put another worker in the place of one that has ended."""
         how = worker.how_it_ended()
         if not worker.is_ready:
@@ -138,7 +139,10 @@ class Processes:
         worker.connection.close()
         worker.process.close()
         self._workers[self._workers.index(worker)] = self._started()
-        return None if worker.batch is None else Died(batch=worker.batch, how=how)
+        return [
+            Died(batch=batch, how=how, begun=place == 0)
+            for place, batch in enumerate(worker.batches)
+        ]
 
 
 def _wait_for(processes: list[SpawnProcess]) -> None:
