@@ -19,6 +19,7 @@ from textwrap import fill
 from tests.benchmarks import (
     by_hand,
     length,
+    many_workers,
     page,
     pages_per_second,
     plugin_start,
@@ -30,6 +31,7 @@ SECTIONS: tuple[Section, ...] = (
     page.SECTION,
     length.SECTION,
     worlds_per_second.SECTION,
+    many_workers.SECTION,
     by_hand.SECTION,
     pages_per_second.SECTION,
     plugin_start.SECTION,
