@@ -241,6 +241,7 @@ def test_pytest_keeps_worlds_and_examples_there(server, pytester):
     again.stdout.fnmatch_lines(["*It was kept in the database, and comes first again.*"])
 
 
+@pytest.mark.nightly
 def test_a_folder_of_an_ini_file_starts_where_that_lies(pytester):
     pytester.makepyfile(PROJECT)
     pytester.makeini("[pytest]\nfakeserver_database = kept\n")

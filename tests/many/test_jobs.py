@@ -60,7 +60,7 @@ def without_notes(verdict: Verdict) -> bytes:
     [
         ("haravan", "reference_client", "kept"),
         ("haravan", "document_client", "broken"),
-        ("saleschannel", "document_client", "broken"),
+        pytest.param("saleschannel", "document_client", "broken", marks=pytest.mark.nightly),
     ],
 )
 def test_two_workers_come_to_the_verdict_of_one(dialect, client, outcome):
@@ -77,6 +77,7 @@ def test_workers_build_the_same_worlds_around_a_size_of_the_clients_own(folder):
     assert one == many
 
 
+@pytest.mark.nightly
 def test_a_program_has_one_process_for_each_worker(folder):
     """It lives on from world to world in each; the shrinker's is one more."""
     argv = [sys.executable, str(HERE / "programs.py")]

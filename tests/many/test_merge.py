@@ -230,7 +230,7 @@ def grouped(parts: list[Verdict], random: Random) -> Verdict:
     return left[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(parts=searches(), seed=st.integers(0, 2**32))
 def test_order_and_grouping_change_nothing(parts, seed):
     together = merged(parts)
@@ -238,7 +238,7 @@ def test_order_and_grouping_change_nothing(parts, seed):
     assert grouped(parts, Random(seed)).to_json() == together.to_json()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(parts=searches())
 def test_numbers_are_those_of_all_shards(parts):
     together = merged(parts)
@@ -254,7 +254,7 @@ def test_numbers_are_those_of_all_shards(parts):
     assert len(together.others) == max(0, len(kinds) - 1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(parts=searches())
 def test_a_merged_verdict_is_merged_again_from_its_file(parts):
     """What is written has all that a merge needs, and keeps the schema."""
