@@ -59,6 +59,21 @@ def records(pytestconfig: pytest.Config) -> Records:
     return Records(pytestconfig)
 
 
+def test_the_ways_in_a_process_of_its_own():
+    """As a fuzzer has one: what traces lines must not meet the threads of other tests."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "-m", "nightly", "-k", "ways or remembered", __file__],
+        cwd=EXAMPLE.parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.nightly
 def test_a_world_takes_the_same_ways_again_where_no_test_is_run(records):
     scenario = generate_scenario(dialect="haravan", seed=5, example=3)
 
@@ -69,6 +84,7 @@ def test_a_world_takes_the_same_ways_again_where_no_test_is_run(records):
     assert ways(play) == ways(play)
 
 
+@pytest.mark.nightly
 def test_what_is_remembered_would_change_them(records, monkeypatch):
     monkeypatch.setattr(Forgetful, "forget", lambda _: None)
     scenario = generate_scenario(dialect="haravan", seed=6, example=4)
