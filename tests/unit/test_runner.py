@@ -522,6 +522,8 @@ def test_whatever_it_swallows_it_dies_as_by_kill_9(client, point):
 
 
 def test_what_an_async_client_leaves_running_dies_with_it():
+    tasks = []  # one that nobody holds may be collected, and so end, while its client lives
+
     async def leaves_a_task(feed):
         async def later():
             try:
@@ -529,7 +531,7 @@ def test_what_an_async_client_leaves_running_dies_with_it():
             finally:
                 feed.save("too late")
 
-        leaves_a_task.task = asyncio.create_task(later())
+        tasks.append(asyncio.create_task(later()))
         await asyncio.sleep(0)
 
     history = run(world(), leaves_a_task)
