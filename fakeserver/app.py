@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -120,7 +120,7 @@ class FakeServer:
         """
         try:
             outcome, exchange = self._ask(environ)
-            status, headers = _head(outcome.answer, exchange.at, environ)
+            status, headers = _head(outcome, exchange.at, environ)
         except Exception as error:
             failure = HarnessError(
                 f"the fake failed to answer {environ['REQUEST_METHOD']} "
@@ -153,17 +153,22 @@ class FakeServer:
 
 
 def _head(
-    answer: Answer, at: Instant, environ: WSGIEnvironment
+    outcome: Outcome, at: Instant, environ: WSGIEnvironment
 ) -> tuple[str, list[tuple[str, str]]]:
     """Return the status and the headers that go before an answer."""
+    answer = outcome.answer
     # Without an object for it: that took longer than finding the answer.
-    return f"{answer.status} {HTTP_STATUS_CODES[answer.status]}", [
+    headers = [
         ("Content-Type", "application/json; charset=utf-8"),
         ("Content-Length", str(len(answer.body))),
         ("Date", _date(at // SECOND_MS)),
         *answer.headers,
-        *_link_header(answer, environ),
     ]
+    if outcome.header is not None:
+        headers.append(outcome.header)
+    if answer.links:
+        headers.append(_link_header(answer, environ))
+    return f"{answer.status} {HTTP_STATUS_CODES[answer.status]}", headers
 
 
 @lru_cache(maxsize=16)
@@ -172,15 +177,13 @@ def _date(seconds: int) -> str:
     return http_date(as_datetime(seconds * SECOND_MS))
 
 
-def _link_header(answer: Answer, environ: WSGIEnvironment) -> list[tuple[str, str]]:
-    """Write the links of an answer, if it has any, as addresses of the path that was asked for."""
-    if not answer.links:
-        return []
+def _link_header(answer: Answer, environ: WSGIEnvironment) -> tuple[str, str]:
+    """Write the links of an answer as addresses of the path that was asked for."""
     mount = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"))
     path = quote(environ.get("PATH_INFO", "").encode("latin-1"))
     address = f"{environ['wsgi.url_scheme']}://{quote(get_host(environ), safe=':[]')}{mount}{path}"
     links = (f'<{address}?{query}>; rel="{rel}"' for rel, query in answer.links)
-    return [("link", ", ".join(links))]
+    return "link", ", ".join(links)
 
 
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
@@ -191,21 +194,47 @@ def _as_percent(found: re.Match[str]) -> str:
     return f"%{ord(found[0]) - 0xDC00:02X}"
 
 
+class _Headers(Mapping[str, str]):
+    """The headers of a request by their names in small letters, read when somebody asks."""
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: WSGIEnvironment) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        value: str = self._environ[f"HTTP_{name.upper().replace('-', '_')}"]
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        for key in self._environ:
+            if key.startswith("HTTP_"):
+                yield key[5:].replace("_", "-").lower()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 def _read(environ: WSGIEnvironment) -> Ask:
-    headers = {
-        key[5:].replace("_", "-").lower(): value
-        for key, value in environ.items()
-        if key.startswith("HTTP_")
-    }
-    # WSGI hands the path decoded and as latin-1; what can't be UTF-8 is no path of ours anyway.
-    path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
-    # It hands the query as sent. Bytes that are not UTF-8 stay visible to the dialect, as %FF.
-    query = environ.get("QUERY_STRING", "").encode("latin-1")
     return Ask(
-        path=quote(path, safe="/~!$&'()*+,;=:@"),
-        query=_NOT_UTF8.sub(_as_percent, query.decode("utf-8", "surrogateescape")),
+        path=_path(environ.get("PATH_INFO", "")),
+        query=_query(environ.get("QUERY_STRING", "")),
         method=environ["REQUEST_METHOD"],
-        headers=headers,
+        headers=_Headers(environ),
         has_body=environ.get("CONTENT_LENGTH", "") not in ("", "0")
         or "HTTP_TRANSFER_ENCODING" in environ,
     )
+
+
+@lru_cache(maxsize=256)
+def _path(path: str) -> str:
+    # WSGI hands the path decoded and as latin-1; what can't be UTF-8 is no path of ours anyway.
+    return quote(path.encode("latin-1").decode("utf-8", "replace"), safe="/~!$&'()*+,;=:@")
+
+
+def _query(query: str) -> str:
+    if query.isascii():
+        return query
+    # It comes as sent. Bytes that are not UTF-8 stay visible to the dialect, as %FF.
+    text = query.encode("latin-1").decode("utf-8", "surrogateescape")
+    return _NOT_UTF8.sub(_as_percent, text)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import msgspec
-from msgspec.structs import replace
 
 from fakeserver.clock import INSTANT_MIN, Instant
 from fakeserver.dialects.base import Answer, Ask, Refused
@@ -29,6 +28,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     `answer` speaks of the log at `as_of`; only with the `ending` ``whole`` does the client get all
     of it, after `wait_ms` on top of what a request costs. `fault` is the kind that hit, or None.
+    `header` is one more beside those of the answer.
     """
 
     answer: Answer
@@ -36,6 +36,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     ending: Ending = "whole"
     wait_ms: int = 0
     fault: Kind | None = None
+    header: tuple[str, str] | None = None
 
 
 def exchange_of(ask: Ask, at: Instant, outcome: Outcome) -> Exchange:
@@ -58,13 +59,9 @@ def exchange_of(ask: Ask, at: Instant, outcome: Outcome) -> Exchange:
 
 
 def _retry_after_s(answer: Answer) -> float | None:
+    if not answer.headers:
+        return None
     return next((float(value) for name, value in answer.headers if name == "Retry-After"), None)
-
-
-def with_header(outcome: Outcome, header: tuple[str, str]) -> Outcome:
-    """Return `outcome` with one more header in its answer."""
-    answer = replace(outcome.answer, headers=(*outcome.answer.headers, header))
-    return replace(outcome, answer=answer)
 
 
 def too_many(limit: RateLimit) -> Refused:

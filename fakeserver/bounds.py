@@ -8,9 +8,9 @@ where all rows match and where matches end is found by halving, whatever the len
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Any, Literal, NamedTuple
 
 from fakeserver.clock import Instant
@@ -77,35 +77,41 @@ class Bounds:
             values = (condition.value,) if condition.operator == "=" else condition.value
             rest: Share = "all" if condition.operator == "not in" else "none"
             return _filled([self._around(value) for value in values], count, rest)
-        admits = test.admits
+        value, takes_equal = condition.value, condition.operator in (">", "<=")
+        rising = bisect_right if takes_equal else bisect_left
+        up_low = _fallen(self._up_low, value, takes_equal)
+        down_high = _fallen(self._down_high, value, takes_equal)
         if condition.operator in (">", ">="):
-            start, all_until = _first(self._up_high, admits), _first_not(self._up_low, admits)
-            end, all_from = _first_not(self._down_high, admits), _first(self._down_low, admits)
+            start, all_until = rising(self._up_high, value), up_low
+            end, all_from = down_high, rising(self._down_low, value)
         else:
-            start, all_until = _first(self._up_low, admits), _first_not(self._up_high, admits)
-            end, all_from = _first_not(self._down_low, admits), _first(self._down_high, admits)
+            start, all_until = up_low, rising(self._up_high, value)
+            end, all_from = rising(self._down_low, value), down_high
         if start >= end:
             return [(0, count, "none")]
         if all_until >= all_from:
             return [(0, count, "all")]
-        pieces: list[Piece] = [
-            (0, start, "none"),
-            (start, all_until, "all"),
-            (max(start, all_until), min(end, all_from), "some"),
-            (all_from, end, "all"),
-            (end, count, "none"),
-        ]
-        return [piece for piece in pieces if piece[0] < piece[1]]
+        some_from, some_until = max(start, all_until), min(end, all_from)
+        pieces: list[Piece] = [(0, start, "none")] if start else []
+        if start < all_until:
+            pieces.append((start, all_until, "all"))
+        if some_from < some_until:
+            pieces.append((some_from, some_until, "some"))
+        if all_from < end:
+            pieces.append((all_from, end, "all"))
+        if end < count:
+            pieces.append((end, count, "none"))
+        return pieces
 
     def _around(self, value: Any) -> tuple[int, int]:
         """Return from which block to before which there can be rows with that value."""
         start = max(
             bisect_left(self._up_high, value),
-            _first(self._up_low, lambda low: bool(low <= value)),
+            _fallen(self._up_low, value, True),  # noqa: FBT003
         )
         end = min(
-            _first(self._down_low, lambda low: bool(low > value)),
-            _first(self._down_high, lambda high: bool(high < value)),
+            bisect_right(self._down_low, value),
+            _fallen(self._down_high, value, False),  # noqa: FBT003
         )
         return start, end
 
@@ -129,14 +135,22 @@ def _to_fall(old: list[Any], values: list[Any], start: int, pick: Callable[..., 
     return old
 
 
-def _first(values: Sequence[Any], holds: Callable[[Any], bool]) -> int:
-    """Return the place of the first value that holds, where all after it do too."""
-    return bisect_left(values, True, key=holds)  # noqa: FBT003 - what a key is compared with
-
-
-def _first_not(values: Sequence[Any], holds: Callable[[Any], bool]) -> int:
-    """Return the place of the first value that does not hold, where none after it does."""
-    return bisect_left(values, True, key=lambda value: not holds(value))  # noqa: FBT003
+def _fallen(values: Sequence[Any], value: Any, takes_equal: bool) -> int:  # noqa: FBT001 - hot
+    """Return the place of the first of `values`, which fall, below `value`, or equal to it."""
+    # Where a field rises with the order, these hardly fall at all: one look at an end is enough.
+    first, last = values[0], values[-1]
+    if first < value or (takes_equal and first == value):
+        return 0
+    if last > value or (last == value and not takes_equal):
+        return len(values)
+    low, high = 1, len(values) - 1
+    while low < high:
+        place = (low + high) // 2
+        if values[place] < value or (takes_equal and values[place] == value):
+            high = place
+        else:
+            low = place + 1
+    return low
 
 
 def _filled(spans: Iterable[tuple[int, int]], count: int, rest: Share) -> list[Piece]:
@@ -154,21 +168,29 @@ def _filled(spans: Iterable[tuple[int, int]], count: int, rest: Share) -> list[P
     return pieces
 
 
-def together(
-    tests: Sequence[Sequence[Piece]], count: int
-) -> list[tuple[int, int, tuple[int, ...]]]:
+def together(tests: Iterable[Sequence[Piece]], count: int) -> list[Span]:
     """Return the blocks in which rows can pass all tests, and which tests are open there."""
-    edges = sorted(
-        {edge for pieces in tests for low, high, _ in pieces for edge in (low, high)} | {0, count}
-    )
-    found: list[tuple[int, int, tuple[int, ...]]] = []
-    places = [0] * len(tests)
-    for low, high in pairwise(edges):
-        shares = []
-        for number, pieces in enumerate(tests):
-            while pieces[places[number]][1] <= low:
-                places[number] += 1
-            shares.append(pieces[places[number]][2])
-        if "none" not in shares:
-            found.append((low, high, tuple(n for n, share in enumerate(shares) if share == "some")))
+    spans: list[Span] = [(0, count, ())] if count else []
+    for number, pieces in enumerate(tests):
+        spans = _met_by(spans, pieces, number)
+    return spans
+
+
+def _met_by(spans: Iterable[Span], pieces: Sequence[Piece], number: int) -> list[Span]:
+    """Return the parts of `spans` in which rows can pass test `number` too, told by its pieces."""
+    found: list[Span] = []
+    place = 0
+    for start, end, open_there in spans:
+        low = start
+        while low < end:
+            _, piece_end, share = pieces[place]
+            if piece_end <= low:
+                place += 1
+                continue
+            high = min(end, piece_end)
+            if share == "all":
+                found.append((low, high, open_there))
+            elif share == "some":
+                found.append((low, high, (*open_there, number)))
+            low = high
     return found

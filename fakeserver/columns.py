@@ -14,12 +14,14 @@ from typing import Any, overload
 
 from fakeserver.query import Condition
 
+SPREAD_MAX = 4
+"""Rows among so many times as many are read with all that lies between them: that costs less."""
 ADMITTED_MAX = 64
 """Sets of conditions whose admitted kinds are remembered; a client asks with one or two."""
 
 
 class Texts(Sequence[str]):
-    """ASCII texts of the same length, one after the other. Raises `ValueError` for others."""
+    """ASCII texts of the same length, a line each. Raises `ValueError` for others."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._width = len(texts[0])
@@ -30,40 +32,55 @@ class Texts(Sequence[str]):
         """Append all of `texts`, or none."""
         if not self._width or any(len(text) != self._width for text in texts):
             raise ValueError("texts of different lengths")
-        self._bytes += "".join(texts).encode("ascii")
+        lines = "".join(f"{text}\n" for text in texts).encode("ascii")
+        if lines.count(b"\n") > len(texts):
+            raise ValueError("a text of several lines")
+        self._bytes += lines
 
     def __len__(self) -> int:
-        return len(self._bytes) // self._width
+        return len(self._bytes) // (self._width + 1)
 
     @overload
     def __getitem__(self, place: int) -> str: ...
     @overload
     def __getitem__(self, place: slice) -> list[str]: ...
     def __getitem__(self, place: int | slice) -> str | list[str]:
-        width = self._width
-        if isinstance(place, slice):
-            start, stop, step = place.indices(len(self))
-            if step not in (1, -1):
-                return [self[row] for row in range(start, stop, step)]
-            low, high = (start, stop) if step == 1 else (stop + 1, start + 1)
-            # One text decoded and cut costs a fifth of decoding each.
-            text = self._bytes[low * width : max(low, high) * width].decode("ascii")
-            found = [text[at : at + width] for at in range(0, len(text), width)]
-            return found[::step]
-        if not 0 <= place < len(self):
-            raise IndexError(place)
-        return self._bytes[place * width : (place + 1) * width].decode("ascii")
+        if not isinstance(place, slice):
+            at = place * (self._width + 1)
+            text = self._bytes[at : at + self._width] if place >= 0 else b""
+            if not text:
+                raise IndexError(place)
+            return text.decode("ascii")
+        start, stop, step = place.indices(len(self))
+        if step not in (1, -1):
+            return [self[row] for row in range(start, stop, step)]
+        low, high = (start, stop) if step == 1 else (stop + 1, start + 1)
+        if high <= low:
+            return []
+        # All lines cut at once cost a fifth of one by one.
+        ends = self._width + 1
+        found = self._bytes[low * ends : high * ends - 1].decode("ascii").split("\n")
+        return found[::step]
+
+    def among(self, rows: Sequence[int]) -> list[str]:
+        """Return the texts of `rows`, in their order; what lies close together is cut at once."""
+        low, high = min(rows, default=0), max(rows, default=0) + 1
+        if high - low > SPREAD_MAX * len(rows):
+            return [self[row] for row in rows]
+        texts = self[low:high]
+        return [texts[row - low] for row in rows]
 
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
         """Return where `value` stands from `start` to before `stop`. Raises `ValueError`."""
         stop = len(self) if stop is None else stop
+        ends = self._width + 1
         wanted = value.encode("ascii", "replace") if isinstance(value, str) else b""
         if len(wanted) == self._width:
-            at = self._bytes.find(wanted, start * self._width, stop * self._width)
+            at = self._bytes.find(wanted, start * ends, stop * ends)
             while at >= 0:
-                if at % self._width == 0:
-                    return at // self._width
-                at = self._bytes.find(wanted, at + 1, stop * self._width)
+                if at % ends == 0:
+                    return at // ends
+                at = self._bytes.find(wanted, at + 1, stop * ends)
         raise ValueError(f"{value!r} is not there")
 
 
@@ -76,12 +93,30 @@ def as_run(rows: Sequence[int]) -> Sequence[int]:
     return run if rows[-1] == run[-1] and rows == list(run) else rows
 
 
+def joined(rows: Sequence[int], more: Sequence[int]) -> Sequence[int]:
+    """Return `rows` with `more` after them, as a range where that goes on; a list may be reused."""
+    if isinstance(rows, list):
+        rows += more
+        return rows
+    if (
+        isinstance(rows, range)
+        and isinstance(more, range)
+        and (rows.step, rows.stop) == (more.step, more.start)
+    ):
+        return range(rows.start, more.stop, rows.step)
+    return [*rows, *more]
+
+
 class Column:
-    """The values of a field. `has_null` says whether one of them is, or was, None."""
+    """The values of a field. `has_null` says whether one of them is, or was, None.
 
-    __slots__ = ("get", "has_null", "store")
+    Fewer than `packed_from` stay as they are.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_packed_from", "get", "has_null", "store")
+
+    def __init__(self, packed_from: int = 0) -> None:
+        self._packed_from = packed_from
         self.store: Any = []
         self.get = self.store.__getitem__
         self.has_null = False
@@ -94,8 +129,9 @@ class Column:
 
     def extend(self, values: Sequence[Any]) -> None:
         """Append `values`."""
-        if not len(self.store) and values:
-            self._put(_fitting(values))
+        before, after = len(self.store), len(self.store) + len(values)
+        if values and after >= self._packed_from and before < max(1, self._packed_from):
+            self._put(_fitting([*self.store, *values]))
             return
         try:
             new = array("q", values) if isinstance(self.store, array) else values
@@ -115,6 +151,8 @@ class Column:
             stop: int | None = rows.stop if rows.stop >= 0 else None
             found: Sequence[Any] = self.store[rows.start : stop : rows.step]
             return found
+        if isinstance(self.store, Texts):
+            return self.store.among(rows)
         return list(map(self.get, rows))
 
     def find(self, value: Any, start: int, stop: int) -> int | None:
@@ -128,7 +166,7 @@ class Column:
 def _fitting(values: Sequence[Any]) -> Any:
     """Return `values` packed as tightly as they allow."""
     try:
-        if isinstance(values[0], str):
+        if values and isinstance(values[0], str):
             return Texts(values)
         return array("q", values)
     except (TypeError, ValueError, OverflowError):

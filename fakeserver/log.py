@@ -11,7 +11,7 @@ from fakeserver.cache import Bodies
 from fakeserver.clock import INSTANT_MAX, INSTANT_MIN, Instant
 from fakeserver.order import Order
 from fakeserver.query import ID, RECORDED_AT, Condition, Nulls, Query, SortKey, value_of
-from fakeserver.rows import NumberedRows, Rows, ids_of, stamps_of
+from fakeserver.rows import NumberedRows, Rows, stamps_of
 from fakeserver.scenario import EventId, LoggedEvent
 from fakeserver.shelf import Redraw, Shelf
 from fakeserver.sorting import arrange, in_order
@@ -33,25 +33,39 @@ class Selection:
     that were written before for the same log and settings, if any are kept.
     """
 
-    __slots__ = ("_matched", "bodies", "rows")
+    __slots__ = ("_matched", "_shelf", "bodies", "rows")
 
-    def __init__(self, rows: Rows, matched: int | Callable[[], int]) -> None:
+    def __init__(self, rows: Rows, matched: int | Callable[[], int], shelf: Shelf) -> None:
         self.rows = rows
         self._matched = matched
+        self._shelf = shelf
         self.bodies: Bodies | None = None
 
     def written(
-        self, rows: Rows, write: Callable[[LoggedEvent], bytes], *, way: Hashable = None
-    ) -> list[bytes]:
-        """Return some or all of the rows as `write` writes them, those known as they were written.
+        self,
+        rows: Rows,
+        write: Callable[[LoggedEvent], bytes],
+        *,
+        way: Hashable = None,
+        within: tuple[bytes, bytes] = (b"[", b"]"),
+    ) -> bytes:
+        """Return some or all of the rows as a JSON array, those known as they were written.
 
-        `way` tells ways of writing apart under the same settings; None is the usual one.
+        `write` writes one; `way` tells ways of writing apart under the same settings; None is the
+        usual one. `within` is what stands before the first row and after the last.
         """
+        opening, closing = within
+        if not rows:
+            return opening + closing
         if self.bodies is None:
-            return list(map(write, rows))
-        ids = ids_of(rows)
-        keys = ids if way is None else tuple((way, event_id) for event_id in ids)
-        return self.bodies.of(keys, lambda place: write(rows[place]))
+            bodies = list(map(write, rows))
+        else:
+            numbers = rows.numbers if isinstance(rows, NumberedRows) else self._shelf.numbers(rows)
+            bodies = self.bodies.of(numbers, lambda place: write(rows[place]), way=way)
+        # So a long body is copied once, not three times.
+        bodies[0] = opening + bodies[0]
+        bodies[-1] += closing
+        return b",".join(bodies)
 
     @property
     def matched(self) -> int:
@@ -84,12 +98,13 @@ class EventLog:
         self._visible_at: list[Instant] = []
         # Of a long log: for so many rows, from when and until when so many are visible.
         self._counted = (0, INSTANT_MAX, INSTANT_MIN, 0)
+        self._visible: tuple[int, int, list[Test]] = 0, 0, []
         self._latest: tuple[int, float] = 0, INSTANT_MIN
         self._orders: dict[tuple[tuple[SortKey, ...], Nulls], Order] = {}
         self.append(events)
 
     def __len__(self) -> int:
-        return len(self._shelf)
+        return self._shelf.size
 
     @property
     def events(self) -> tuple[LoggedEvent, ...]:
@@ -170,7 +185,7 @@ class EventLog:
 
         The number names the set, because events become visible one after the other and stay so.
         """
-        size = len(self)
+        size = self._shelf.size
         if size > SCANNED_MAX:
             known_size, since, until, count = self._counted
             if known_size != size or not since <= at < until:
@@ -190,7 +205,7 @@ class EventLog:
 
         A request sees one instant: every row with ``visible_at <= at`` and no other.
         """
-        if len(self) > SCANNED_MAX:
+        if self._shelf.size > SCANNED_MAX:
             return self._look_up(query, at, salt)
         found = [row for row in self._shelf.kept if row.visible_at <= at]
         for condition in query.conditions:
@@ -199,7 +214,7 @@ class EventLog:
             Random(salt).shuffle(found)  # noqa: S311 - reproducible, not secret
         found = in_order(found, query.order, query.nulls)
         end = None if query.limit is None else query.offset + query.limit
-        return Selection(tuple(found[query.offset : end]), len(found))
+        return Selection(tuple(found[query.offset : end]), len(found), self._shelf)
 
     # Long logs
 
@@ -207,7 +222,7 @@ class EventLog:
         """Return what is known of all rows by column."""
         if self._table is None:
             self._table = Table(self._shelf, *self._fields)
-        if len(self._table.ids) < len(self._shelf):
+        if self._table.size < self._shelf.size:
             self._table.catch_up()
         return self._table
 
@@ -215,7 +230,7 @@ class EventLog:
         """Return the index for an order; built when first needed, then kept up to date."""
         table = self._indexed()
         order = self._orders.get((keys, nulls))
-        if order is None or order.rows_seen < GROWTH_MAX * len(self):
+        if order is None or order.rows_seen < GROWTH_MAX * table.size:
             order = self._orders[keys, nulls] = Order(keys, nulls, table)
         order.catch_up()
         return order
@@ -226,12 +241,16 @@ class EventLog:
         rows = self._candidates(query.conditions)
         if rows is None and not query.is_shuffled:
             order = self._order(query.order, query.nulls)
-            plan = order.plan(tests, kinds)
-            page = order.page(plan, query.offset, query.limit)
-            return Selection(NumberedRows(page, self._shelf, table), lambda: order.count(plan))
+            page: Sequence[int] | None = None
+            if kinds is None and query.limit is not None and not query.offset:
+                page = order.run(tests, query.limit)
+            if page is None:
+                page = order.page(order.plan(tests, kinds), query.offset, query.limit)
+            shown = NumberedRows(page, self._shelf, table)
+            return Selection(shown, lambda: order.count(order.plan(tests, kinds)), self._shelf)
         if rows is None:
             order = self._order((), "first")
-            rows = order.page(order.plan(tests, kinds), 0, None)
+            rows = list(order.page(order.plan(tests, kinds), 0, None))
         else:
             rows = self._passing(rows, tests, kinds)
         if query.is_shuffled:
@@ -239,12 +258,12 @@ class EventLog:
         arrange(rows, query.order, query.nulls, table)
         end = None if query.limit is None else query.offset + query.limit
         page = rows[query.offset : end]
-        return Selection(NumberedRows(page, self._shelf, table), len(rows))
+        return Selection(NumberedRows(page, self._shelf, table), len(rows), self._shelf)
 
     def _tests(self, query: Query, at: Instant) -> tuple[list[Test], frozenset[int] | None]:
         """Return what single rows must pass, and of which kinds they must be (None: of any)."""
         table = self._indexed()
-        tests, of_kinds = [visible_by(at)], []
+        tests, of_kinds = self._visibility(at), []
         for condition in query.conditions:
             if table.is_label(condition):
                 of_kinds.append(condition)
@@ -253,6 +272,13 @@ class EventLog:
             if table.has_nulls_by_kind(condition.field) and type(condition) is Condition:
                 of_kinds.append(has_value(condition.field))
         return tests, table.kinds.admitted(tuple(of_kinds)) if of_kinds else None
+
+    def _visibility(self, at: Instant) -> list[Test]:
+        """Return what passes the rows that are visible as of `at`, the same as long as they are."""
+        count, size = self.visible_count(at), self._shelf.size
+        if self._visible[:2] != (size, count):
+            self._visible = size, count, [visible_by(at)] if count < size else []
+        return [*self._visible[2]]
 
     def _candidates(self, conditions: tuple[Condition, ...]) -> list[int] | None:
         """Return the rows to look at where a condition names them, in their order, or None."""

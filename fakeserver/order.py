@@ -19,10 +19,10 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from fakeserver.bounds import Bounds, Piece, Test, together
-from fakeserver.columns import count_of
+from fakeserver.columns import Column, LabelColumn, count_of, joined
 from fakeserver.query import Nulls, SortKey
 from fakeserver.sorting import Ranking, sorted_blocks
-from fakeserver.table import Table
+from fakeserver.table import VISIBLE_AT, Table
 
 BLOCK_ROWS = 256
 """So many rows are looked at one by one where a block matches in part; twice as many split it."""
@@ -43,22 +43,24 @@ class Order:
     def __init__(self, keys: tuple[SortKey, ...], nulls: Nulls, table: Table) -> None:
         self._table = table
         self._ranking = Ranking(keys, nulls, table)
-        self._blocks = list(sorted_blocks(self._ranking, len(table), BLOCK_ROWS))
-        self.rows_seen = len(table)
+        self._blocks = list(sorted_blocks(self._ranking, table.size, BLOCK_ROWS))
+        self.rows_seen = table.size
         self._ends = [0]
         self._bounds: dict[str, Bounds | None] = {}
         self._counts: list[array[int]] = []
         self._sums: dict[frozenset[int], list[int]] = {}
         self._changed_from: int | None = 0
+        self._visible: tuple[Test, list[Piece]] | None = None
 
     # What comes later
 
     def catch_up(self) -> None:
         """Take in the rows that have joined the table since."""
-        rank = self._ranking.rank
-        for row in range(self.rows_seen, len(self._table)):
-            self._insert(row, rank)
-        self.rows_seen = len(self._table)
+        if self.rows_seen < self._table.size:
+            rank = self._ranking.rank
+            for row in range(self.rows_seen, self._table.size):
+                self._insert(row, rank)
+            self.rows_seen = self._table.size
         if self._changed_from is not None:
             self._refresh(self._changed_from)
 
@@ -126,6 +128,7 @@ class Order:
 
     def _refresh(self, start: int) -> None:
         """Add up anew what has changed from block `start` on."""
+        self._visible = None
         del self._ends[start + 1 :]
         sizes = map(len, self._blocks[start:])
         self._ends += list(accumulate(sizes, initial=self._ends[-1]))[1:]
@@ -141,22 +144,61 @@ class Order:
     def plan(self, tests: Sequence[Test], kinds: frozenset[int] | None) -> Plan:
         """Return where the rows are that pass all `tests` and are of one of the `kinds`."""
         count = len(self._blocks)
-        pieces: list[list[Piece]] = []
-        for test in tests:
-            bounds = self._known(test.field)
-            found: list[Piece] = [(0, count, "some")]
-            if bounds is not None:
-                found = bounds.pieces(test)
-            if self._may_lack(test.field):
-                found = [(a, b, "some" if share == "all" else share) for a, b, share in found]
-            pieces.append(found)
-        spans = together(pieces, count) if count else []
-        return Plan([(a, b, tuple(tests[n] for n in numbers)) for a, b, numbers in spans], kinds)
+        spans = together([self._pieces(test, count) for test in tests], count)
+        named = [(a, b, tuple(map(tests.__getitem__, open_there))) for a, b, open_there in spans]
+        return Plan(named, kinds)
 
-    def page(self, plan: Plan, offset: int, limit: int | None) -> list[int]:
+    def run(self, tests: Sequence[Test], limit: int) -> range | None:
+        """Return the first `limit` rows that pass where a look shows them to be a run, or None.
+
+        So are most pages of a walk: neighbours in the log behind one bound, all of them visible.
+        """
+        if len(tests) not in (1, 2) or self._ranking.is_backwards:
+            return None
+        test, blocks = tests[-1], self._blocks
+        condition, column = test.condition, self._table.column(test.field)
+        bounds = self._known(test.field) if self._ranking.is_by(test.field) else None
+        if bounds is None or column.has_null or condition is None or condition.operator[0] != ">":
+            return None
+        find = bisect_right if condition.operator == ">" else bisect_left
+        first = last = find(bounds.highs, condition.value)
+        if not limit or not self._goes_on(first, first):
+            return None
+        start = blocks[first][0] + _edge(find, blocks[first], column, condition.value)
+        while blocks[last][-1] < start + limit - 1:
+            last += 1
+            if not self._goes_on(first, last):
+                return None
+        if len(tests) == 2:
+            pieces = self._pieces(tests[0], len(blocks))
+            if not any(low <= first and last < end for low, end, share in pieces if share == "all"):
+                return None
+        return range(start, start + limit)
+
+    def _goes_on(self, first: int, place: int) -> bool:
+        """Whether there is a block at `place`, a run that goes on from the one before if any."""
+        if place == len(self._blocks) or not isinstance(self._blocks[place], range):
+            return False
+        return place == first or self._blocks[place][0] == self._blocks[place - 1][-1] + 1
+
+    def _pieces(self, test: Test, count: int) -> list[Piece]:
+        """Return which of the `count` blocks pass a test; the last answer about time is kept."""
+        if self._visible is not None and self._visible[0] is test:
+            return self._visible[1]
+        bounds = self._known(test.field)
+        found: list[Piece] = [(0, count, "some")]
+        if bounds is not None:
+            found = bounds.pieces(test)
+        if self._may_lack(test.field):
+            found = [(a, b, "some" if share == "all" else share) for a, b, share in found]
+        if test.field == VISIBLE_AT:
+            self._visible = test, found
+        return found
+
+    def page(self, plan: Plan, offset: int, limit: int | None) -> Sequence[int]:
         """Return the rows of a plan without the first `offset`, at most `limit`."""
-        found: list[int] = []
-        missing = len(self._table) if limit is None else limit
+        found: Sequence[int] = range(0)
+        missing = self._table.size if limit is None else limit
         backwards = self._ranking.is_backwards
         for start, end, tests in reversed(plan.spans) if backwards else plan.spans:
             if missing <= 0:
@@ -175,7 +217,7 @@ class Order:
                     offset -= len(part)
                     continue
                 got = part[offset : offset + missing]
-                found += got
+                found = joined(found, got) if found else got
                 missing -= len(got)
                 offset = 0
                 if missing <= 0:
@@ -228,10 +270,10 @@ class Order:
         if test.condition is not None and not column.has_null and self._ranking.is_by(test.field):
             operator, value = test.condition.operator, test.condition.value
             if operator in (">=", "<"):
-                edge = bisect_left(rows, value, key=column.get)
+                edge = _edge(bisect_left, rows, column, value)
                 return rows[edge:] if operator == ">=" else rows[:edge]
             if operator in (">", "<="):
-                edge = bisect_right(rows, value, key=column.get)
+                edge = _edge(bisect_right, rows, column, value)
                 return rows[edge:] if operator == ">" else rows[:edge]
         values = column.values(rows)
         return [row for row, value in zip(rows, values, strict=True) if test.admits(value)]
@@ -306,3 +348,10 @@ class Order:
     def _may_lack(self, field: str) -> bool:
         """Whether there may be nulls that only a look at the row tells."""
         return self._table.column(field).has_null and not self._table.has_nulls_by_kind(field)
+
+
+def _edge(find: Any, rows: Sequence[int], column: Column | LabelColumn, value: Any) -> int:
+    """Return how many of `rows`, which stand in the order of `column`, `find` puts before it."""
+    if isinstance(rows, range) and isinstance(column, Column) and rows.step == 1:
+        return int(find(column.store, value, rows.start, rows.stop)) - rows.start
+    return int(find(rows, value, key=column.get))

@@ -48,6 +48,11 @@ class NumberedRows(Sequence[LoggedEvent]):
         return f"NumberedRows({tuple(self)!r})"
 
     @property
+    def numbers(self) -> Sequence[int]:
+        """The numbers of the rows in the log, from 0."""
+        return self._numbers
+
+    @property
     def ids(self) -> tuple[EventId, ...]:
         """The ids of the rows."""
         if self._ids is None:

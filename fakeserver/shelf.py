@@ -22,11 +22,11 @@ _KEPT = -(2**62)
 
 
 class Shelf:
-    """Events by number. `redraw` draws those again that were put here as `drawn`."""
+    """`size` events by number. `redraw` draws those again that were put here as `drawn`."""
 
     def __init__(self, redraw: Redraw | None = None) -> None:
         self._redraw = redraw
-        self._size = 0
+        self.size = 0
         self.kept: list[LoggedEvent] = []
         self._number_of: dict[EventId, int] = {}
         # Stretches of rows that are neighbours in the same piece, or in what is kept; none as long
@@ -38,13 +38,10 @@ class Shelf:
         self._highest: EventId | None = None
         self._highest_before: EventId | None = None
 
-    def __len__(self) -> int:
-        return self._size
-
     @property
     def is_whole(self) -> bool:
         """Whether all events are kept."""
-        return self._size == len(self.kept)
+        return self.size == len(self.kept)
 
     @property
     def highest_id(self) -> EventId | None:
@@ -68,7 +65,7 @@ class Shelf:
         Raises `ScenarioError` for an id that is there already.
         """
         new = list(events)
-        numbers = {event.id: number for number, event in enumerate(new, self._size)}
+        numbers = {event.id: number for number, event in enumerate(new, self.size)}
         if (
             len(numbers) < len(new)
             or not self._number_of.keys().isdisjoint(numbers)
@@ -79,7 +76,7 @@ class Shelf:
             self._begin(_KEPT, len(self.kept))
         self.kept += new
         self._number_of |= numbers
-        self._size += len(new)
+        self.size += len(new)
 
     def _clash(self, new: Iterable[LoggedEvent], ids: Column | None) -> EventId:
         """Return the first id that stands here already, or a second time in `new`."""
@@ -91,7 +88,7 @@ class Shelf:
         return event.id
 
     def _begin(self, piece: int, place: int) -> None:
-        self._starts.append(self._size)
+        self._starts.append(self.size)
         self._pieces.append(piece)
         self._places.append(place)
 
@@ -118,14 +115,18 @@ class Shelf:
             self._lows.append(low)
             self._highest_before = self._highest
         self._highest = high if self._highest is None else max(self._highest, high)
-        self._size += len(ids)
+        self.size += len(ids)
         return True
 
     def _goes_on(self, piece: int, place: int) -> bool:
         """Whether what comes at `place` of `piece` is the neighbour of the last row."""
         if not self._pieces or self._pieces[-1] != piece:
             return False
-        return self._places[-1] + self._size - self._starts[-1] == place
+        return self._places[-1] + self.size - self._starts[-1] == place
+
+    def numbers(self, events: Iterable[LoggedEvent]) -> list[int]:
+        """Return the numbers of events that are kept."""
+        return [self._number_of[event.id] for event in events]
 
     def number(self, event_id: EventId, ids: Column | None) -> int | None:
         """Return the number of the event with that id, or None; `ids` has the ids of all rows."""
@@ -140,5 +141,5 @@ class Shelf:
             return None
         stretch = self._drawn[at]
         ends = stretch + 1 == len(self._starts)
-        stop = self._size if ends else self._starts[stretch + 1]
+        stop = self.size if ends else self._starts[stretch + 1]
         return ids.find(event_id, self._starts[stretch], stop)

@@ -20,6 +20,10 @@ TAIL_MAX = 4_096
 """So many rows that came since are looked at one by one; more, and the slots are filled anew."""
 
 
+IDS_PACKED_FROM = 20_000
+"""Fewer ids stay as they are: the events of so short a log are kept, and their ids with them."""
+
+
 def null_of(field: str) -> str:
     """Return the name of the label that says whether a row lacks a field."""
     return f"no {field}"
@@ -31,7 +35,7 @@ def has_value(field: str) -> Condition:
 
 
 class Table:
-    """Columns over the rows of `shelf`: id, stamp, when it is visible, `labels` and `numbers`.
+    """Columns over `size` rows of `shelf`: id, stamp, when it is visible, `labels` and `numbers`.
 
     Labels are fields with few values, numbers others that are asked for. The columns of further
     fields are made of the events, drawn again where they are not kept, when first asked for.
@@ -43,7 +47,7 @@ class Table:
         self._nullable = (RECORDED_AT, *numbers)
         self.numbers = numbers
         self.kinds = Kinds((*labels, *map(null_of, self._nullable)))
-        self.ids, self.recorded, self.visible_at = Column(), Column(), Column()
+        self.ids, self.recorded, self.visible_at = Column(IDS_PACKED_FROM), Column(), Column()
         self._columns: dict[str, Column] = {
             ID: self.ids,
             RECORDED_AT: self.recorded,
@@ -52,13 +56,11 @@ class Table:
         }
         self._others: dict[str, Column] = {}
         self._slots: dict[str, Slots] = {}
-
-    def __len__(self) -> int:
-        return len(self.visible_at)
+        self.size = 0
 
     def catch_up(self) -> None:
         """Take in the events that were put on the shelf since, all of which are kept."""
-        numbers = range(len(self), len(self._shelf))
+        numbers = range(self.size, self._shelf.size)
         self.extend([self._shelf.event(number) for number in numbers])
 
     def extend(self, events: Sequence[LoggedEvent]) -> None:
@@ -74,6 +76,7 @@ class Table:
         shown = [[event.fields.get(field) for event in events] for field in labels]
         nulls = [[value is None for value in found] for found in (stamps, *values)]
         self.kinds.extend(zip(*shown, *nulls, strict=True))
+        self.size += len(events)
 
     def column(self, field: str) -> Column | LabelColumn:
         """Return the values of a field that all rows have by now."""
@@ -82,7 +85,7 @@ class Table:
         if field in self._labels:
             return LabelColumn(self.kinds, field)
         column = self._others.setdefault(field, Column())
-        numbers = range(len(column), len(self))
+        numbers = range(len(column), self.size)
         column.extend([value_of(self._shelf.event(number), field) for number in numbers])
         return column
 

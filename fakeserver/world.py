@@ -10,14 +10,14 @@ from threading import RLock
 
 from msgspec.structs import replace
 
-from fakeserver.armed_faults import ArmedFaults, Outcome, exchange_of, too_many, with_header
+from fakeserver.armed_faults import ArmedFaults, Outcome, exchange_of, too_many
 from fakeserver.clock import INSTANT_MAX, INSTANT_MIN, Instant, SimulatedClock
 from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import Answer, Ask, Known, Refused
 from fakeserver.errors import RunStopped, ScenarioError
 from fakeserver.fault import Fault
 from fakeserver.history import AnyStep, Exchange, History
-from fakeserver.log import EventLog
+from fakeserver.log import KEPT_MAX, EventLog
 from fakeserver.query import Query
 from fakeserver.rate_limit import Bucket
 from fakeserver.scenario import LoggedEvent, Scenario
@@ -71,10 +71,12 @@ class World:
             numbers=self.dialect.numbers,
             redraw=None if stream is None else stream.redraw,
         )
+        self._known = Known()
         if stream is not None:
             for drawn in stream.backlog_pieces(backlog, scenario.starts_at):
                 self.log.append_drawn(*drawn)
             self.log.visible_count(scenario.starts_at)  # everybody asks for it
+            self._write_ahead()
         self.before_ask: Callable[[], None] | None = None
         self.after_ask: Callable[[], None] | None = None
         self.change: Callable[[Query], Query] | None = None
@@ -87,7 +89,6 @@ class World:
         self._last_exchange: Exchange | None = None
         self._exchanges = 0
         self._own_events = 0
-        self._known = Known()
         transient = scenario.is_open and self.settings.get("transient_422") == "now-and-then"
         self._transient_every = TRANSIENT_EVERY if transient else None
         self._faults = ArmedFaults(transient_every=self._transient_every)
@@ -265,7 +266,7 @@ class World:
         self._clock.spend(self.scenario.request_ms + outcome.wait_ms)
         self._let_arrive(ask, outcome, exchange)
         if self._bucket is not None:
-            outcome = with_header(outcome, self._bucket.header(at))
+            outcome = replace(outcome, header=self._bucket.header(at))
         return outcome, exchange
 
     def _let_arrive(self, ask: Ask, outcome: Outcome, exchange: Exchange) -> None:
@@ -324,6 +325,14 @@ class World:
         """Put into the API's words what is no fault of the request."""
         body = self.dialect.refusal_body(refused, self.settings)
         return Answer(status=refused.status, body=body, headers=refused.headers)
+
+    def _write_ahead(self) -> None:
+        """Write all events of a backlog as JSON, where they are kept, so that no client waits."""
+        if len(self.log) <= KEPT_MAX:
+            everything = Query()
+            selection = self.log.select(everything, INSTANT_MAX)
+            selection.bodies = self._known.bodies
+            self.dialect.render(everything, selection, self.settings)
 
     def _join_stream(self, until: Instant) -> None:
         """Let what the stream has recorded up to `until` join the log, as far as there is room."""

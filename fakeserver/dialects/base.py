@@ -6,14 +6,15 @@ a field of `Dialect`; everything that they share (log, order, cut, judge) knows 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import cached_property
 from importlib.resources.abc import Traversable
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from fakeserver.cache import Bodies, Cache
+from fakeserver.cache import ENTRIES_MAX, Bodies, Cache
 from fakeserver.clock import Instant
 from fakeserver.errors import ProfileError, ScenarioError
 from fakeserver.log import EventLog, Selection
@@ -29,6 +30,23 @@ if TYPE_CHECKING:
 
 Settings = Mapping[str, SwitchValue]
 """One value for every switch of the dialect."""
+
+
+class FixedSettings(dict[str, SwitchValue]):
+    """Settings that nobody changes: what was made of them can be remembered under them."""
+
+    def __hash__(self) -> int:  # type: ignore[override]  # a dict has none because it changes
+        return self._items.__hash__()
+
+    @cached_property
+    def _items(self) -> frozenset[tuple[str, SwitchValue]]:
+        return frozenset(self.items())
+
+
+def fixed(settings: Settings) -> FixedSettings:
+    """Return `settings` as something to remember by."""
+    return settings if isinstance(settings, FixedSettings) else FixedSettings(settings)
+
 
 TOKEN = "fakeserver-token"  # noqa: S105 - the fake's own token, a secret of nobody
 """The token that the fake accepts."""
@@ -81,6 +99,16 @@ class Known:
     def __init__(self) -> None:
         self.answers: Cache[Answer] = Cache()
         self.bodies = Bodies()
+        self._asked_once: dict[Hashable, bool] = {}
+
+    def is_asked_again(self, key: Hashable) -> bool:
+        """Whether somebody asked for this before: most pages of a walk are never wanted again."""
+        if self._asked_once.pop(key, False):
+            return True
+        self._asked_once[key] = True
+        if len(self._asked_once) > ENTRIES_MAX:
+            del self._asked_once[next(iter(self._asked_once))]
+        return False
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer, not an error of ours
@@ -218,9 +246,11 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
                 return switch
         raise ProfileError(f"{self.name} has no switch {name!r}")
 
-    def settings(self, chosen: Settings) -> dict[str, SwitchValue]:
+    def settings(self, chosen: Settings) -> FixedSettings:
         """Return `chosen` with the default of every other switch."""
-        return {switch.name: switch.default for switch in self.switches} | dict(chosen)
+        return FixedSettings(
+            {switch.name: switch.default for switch in self.switches} | dict(chosen)
+        )
 
     def limit_max(self, settings: Settings) -> int | None:
         """Return the server's cap on the limit (rows), the switch ``limit_max``; None is no cap."""
@@ -290,5 +320,6 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
             selection = log.select(query, as_of)
             selection.bodies = known.bodies
             answer = self.render(query, selection, settings)
-            known.answers.keep(key, answer, len(answer.body))
+            if known.is_asked_again(key):
+                known.answers.keep(key, answer, len(answer.body))
         return answer

@@ -33,6 +33,8 @@ _TIME = re.compile(
 )
 _LOST_PLUS = re.compile(r".*[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)? [0-9]{2}:?[0-9]{2}")
 
+_AUTHORIZED = f"Bearer {TOKEN}"
+
 
 def shown(text: str) -> str:
     """Quote `text` for a message, shortened to `SHOWN_CHARS_MAX` characters."""
@@ -57,10 +59,14 @@ def split_query(raw: str, *, status: int = 400) -> list[tuple[str, str]]:
             f"expected two hexadecimal digits after %, got {where!r}; send a literal % as %25",
         )
     pairs: list[tuple[str, str]] = []
+    is_encoded = "%" in raw or "+" in raw
     for part in raw.split("&"):
         if not part:
             continue
         name, _, value = part.partition("=")
+        if not is_encoded:
+            pairs.append((name, value))
+            continue
         try:
             pairs.append(
                 (unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict"))
@@ -203,6 +209,8 @@ def check_token(ask: Ask, *, header: str | None = None) -> None:
     """
     tokens: list[str] = []
     authorization = ask.headers.get("authorization")
+    if authorization == _AUTHORIZED and (header is None or header.lower() not in ask.headers):
+        return  # as nearly every request has it
     if authorization is not None:
         scheme, _, value = authorization.partition(" ")
         if scheme.lower() != "bearer" or not value.strip():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakeserver.cache import BODY_COSTS, Bodies, Cache
+from fakeserver.cache import BLOCK_BODIES, BODY_COSTS, Bodies, Cache
 
 
 def kept(cache: Cache[str], keys: str) -> str:
@@ -51,18 +51,28 @@ class TestBodies:
             written.append(place)
             return str(place).encode()
 
-        assert bodies.of("abc", write) == [b"0", b"1", b"2"]
-        assert bodies.of("cxa", write) == [b"2", b"1", b"0"]
-        assert written == [0, 1, 2, 1]
+        assert bodies.of([7, 300, 2], write) == [b"0", b"1", b"2"]
+        assert bodies.of(range(1, 3), write) == [b"0", b"2"]
+        assert bodies.of(range(3, 0, -1), write) == [b"0", b"2", b"0"]
+        assert bodies.of(range(299, 302), write) == [b"0", b"1", b"2"]
+        assert bodies.of([], write) == []
+        assert written == [0, 1, 2, 0, 0, 0, 2]
+
+    def test_each_way_of_writing_is_another(self):
+        bodies = Bodies()
+        assert bodies.of([1], lambda _: b"whole") == [b"whole"]
+        assert bodies.of([1], lambda _: b"part", way="part") == [b"part"]
+        assert bodies.of([1], lambda _: b"?") == [b"whole"]
 
     def test_what_nobody_asks_for_is_forgotten_and_what_is_asked_for_is_not(self):
         bodies = Bodies(bytes_max=20 * (BODY_COSTS + 1))
         wanted: list[int] = []
-        for number in range(100):
-            bodies.of([number], lambda _: b"x")
-            bodies.of(["kept"], lambda place: wanted.append(place) or b"y")
+        rows = [row * BLOCK_BODIES for row in range(101)]
+        for row in rows[:-1]:
+            bodies.of([row], lambda _: b"x")
+            bodies.of(rows[-1:], lambda place: wanted.append(place) or b"y")
         assert wanted == [0]
         again: list[int] = []
-        bodies.of(range(100), lambda place: again.append(place) or b"x")
+        bodies.of(rows[:-1], lambda place: again.append(place) or b"x")
         assert 75 <= len(again) < 100
         assert again == list(range(len(again)))

@@ -17,7 +17,7 @@ from fakeserver import order as order_module
 from fakeserver import sorting as sorting_module
 from fakeserver import table as table_module
 from fakeserver.bounds import Bounds, met
-from fakeserver.columns import Column, Kinds, Texts
+from fakeserver.columns import Column, Kinds, Texts, joined
 from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.dialects.base import Ask, Refused
 from fakeserver.errors import ScenarioError
@@ -38,6 +38,7 @@ def tiny() -> Iterator[None]:
         patch.setattr(order_module, "BLOCK_ROWS", 2)
         patch.setattr(sorting_module, "CHUNK_ROWS", 2)
         patch.setattr(table_module, "TAIL_MAX", 3)
+        patch.setattr(table_module, "IDS_PACKED_FROM", 6)
         yield
 
 
@@ -208,6 +209,30 @@ def test_with_its_own_limits(name):
             assert_same(world.log, rows, query, random.choice([late.recorded_at, world.now]), 0)
 
 
+@pytest.mark.parametrize("name", DIALECTS)
+def test_the_next_page_of_a_walk_is_found_by_one_look(name, monkeypatch):
+    """No plan is made for it, and it is the page that a plan finds."""
+    dialect = find_dialect(name)
+    stream = Stream(dialect, dialect.settings({}), 3, 1.0)
+    log, rows = drawn_log(stream, 2_000), stream.backlog(2_000, NOON)
+    latest = max(row.visible_at for row in rows)
+    ids = sorted(row.id for row in rows)
+    plans = []
+    plan = order_module.Order.plan
+    monkeypatch.setattr(
+        order_module.Order, "plan", lambda *given: plans.append(given) or plan(*given)
+    )
+    for place in range(0, 1_800, 90):
+        after = (Condition(ID, ">", ids[place]),)
+        query = Query(conditions=after, order=(SortKey(ID),), limit=100)
+        assert [row.id for row in log.select(query, latest).rows] == ids[place + 1 : place + 101]
+    assert plans == []
+    hidden = [row.id for row in rows if row.visible_at > latest - 60_000]
+    assert hidden
+    found = [row.id for row in log.select(query, latest - 60_000).rows]
+    assert found == [each for each in ids[place + 1 :] if each not in hidden][:100]
+
+
 def test_ids_that_do_not_rise_are_kept():
     """Pieces whose ids overlap can't be told apart by them, so such events stay as they are."""
     pieces = {n: [LoggedEvent(id=i, recorded_at=0, visible_at=0) for i in ids]
@@ -243,8 +268,9 @@ class TestColumns:
         ],
     )
     @pytest.mark.parametrize("parts", [1, 2])
-    def test_what_was_put_in_comes_out(self, values, parts):
-        column = Column()
+    @pytest.mark.parametrize("packed_from", [0, 2])
+    def test_what_was_put_in_comes_out(self, values, parts, packed_from):
+        column = Column(packed_from)
         for part in [values] if parts == 1 else [[value] for value in values]:
             column.extend(part)
         assert list(column.values(range(len(values)))) == values
@@ -307,3 +333,38 @@ def test_bounds_say_of_no_block_what_is_not_so(first, then, operator, values, ri
             open_blocks += (high - low) * (share == "some")
         if rising and operator not in ("=", "in", "not in"):
             assert open_blocks <= 1  # elsewhere the extremes decide
+
+
+class TestTexts:
+    ROWS = ("ab", "cd", "ef", "gh")
+
+    def test_is_what_the_list_is(self):
+        texts = Texts(self.ROWS)
+        for cut in (slice(1, 3), slice(None), slice(3, 0, -1), slice(None, None, 2), slice(2, 2)):
+            assert texts[cut] == list(self.ROWS[cut])
+        assert [texts[row] for row in range(4)] == list(self.ROWS)
+        assert texts.among([3, 0, 2]) == ["gh", "ab", "ef"]
+        assert Texts(self.ROWS * 50).among([199, 0]) == ["gh", "ab"]
+        for outside in (4, -1):
+            with pytest.raises(IndexError):
+                texts[outside]
+
+    def test_takes_no_text_of_several_lines(self):
+        with pytest.raises(ValueError, match="several lines"):
+            Texts(["a\nb", "abc"])
+
+    @pytest.mark.parametrize("wanted", ["bc", "b", "abc", 7, "b\n"])
+    def test_finds_whole_texts_only(self, wanted):
+        assert Texts(self.ROWS).index("cd") == 1
+        with pytest.raises(ValueError, match="not there"):
+            Texts(self.ROWS).index(wanted)
+
+
+@pytest.mark.parametrize("first", [range(2, 5), [2, 3, 4], range(4, 1, -1)])
+@pytest.mark.parametrize("second", [range(5, 7), [5, 6], range(1, 0, -1), range(9, 10)])
+def test_rows_one_after_the_other_are_a_range_where_that_goes_on(first, second):
+    expected = [*first, *second]
+    found = joined(first, second)
+    assert list(found) == expected
+    goes_on = (first, second) in ((range(2, 5), range(5, 7)), (range(4, 1, -1), range(1, 0, -1)))
+    assert isinstance(found, range) == goes_on

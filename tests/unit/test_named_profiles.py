@@ -5,6 +5,7 @@ import json
 import pytest
 from msgspec.structs import replace
 
+from fakeserver.armed_faults import Outcome
 from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.dialects.base import TOKEN, Answer, Ask
 from fakeserver.generate import generate_scenario
@@ -39,10 +40,14 @@ def full_world(profile: str) -> World:
     return World(replace(world, request_ms=1_000))
 
 
-def get(world: World, target: str) -> Answer:
+def ask(world: World, target: str) -> Outcome:
     path, _, query = target.partition("?")
     headers = {"authorization": f"Bearer {TOKEN}"}
-    return world.ask(Ask(path=path, query=query, headers=headers))[0].answer
+    return world.ask(Ask(path=path, query=query, headers=headers))[0]
+
+
+def get(world: World, target: str) -> Answer:
+    return ask(world, target).answer
 
 
 def ids(answer: Answer) -> list[int]:
@@ -68,8 +73,9 @@ def test_how_many_rows_a_page_has_and_which_come_first(profile, cap, downwards):
 
 class TestLive:
     def test_says_how_full_the_bucket_is_and_writes_times_in_utc(self):
-        answer = get(full_world("haravan-live-2026"), "/com/events.json?limit=1")
-        assert dict(answer.headers)["X-Haravan-Api-Call-Limit"] == "1/80"
+        outcome = ask(full_world("haravan-live-2026"), "/com/events.json?limit=1")
+        answer = outcome.answer
+        assert outcome.header == ("X-Haravan-Api-Call-Limit", "1/80")
         assert json.loads(answer.body)["events"][0]["created_at"].endswith("Z")
 
     def test_takes_an_empty_parameter_for_an_absent_one(self):

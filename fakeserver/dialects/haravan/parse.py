@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from fakeserver.clock import Instant, zone
-from fakeserver.dialects.base import Ask, Refused, Settings
+from fakeserver.dialects.base import Ask, FixedSettings, Refused, Settings, fixed
 from fakeserver.dialects.haravan.cursor import (
     BESIDE_PAGE_INFO,
     PAGE_INFO,
@@ -130,17 +130,23 @@ def parse(ask: Ask, settings: Settings) -> Query:
     Raises `Refused`: 404 for a path, 405 for a method, 401 and 403 for a token, 422 for a
     parameter, 414 for a query beyond 8 KiB; looked at in this order.
     """
-    rules = Rules(*_rule_values(settings))
-    route = _route(ask.path, rules)
+    settings = fixed(settings)
+    route, rules = _route(ask.path, settings), _rules(settings)
     only_get(ask, ask.path)
     if settings["auth"] == "token":
         ancestor = rules.version_alias and ANCESTOR_TOKEN_HEADER.lower() in ask.headers
         check_token(ask, header=ANCESTOR_TOKEN_HEADER if ancestor else TOKEN_HEADER)
-    return _query(route, ask.query, rules)
+    return _query(route, ask.query, settings)
+
+
+@lru_cache(maxsize=64)
+def _rules(settings: FixedSettings) -> Rules:
+    return Rules(*_rule_values(settings))
 
 
 @lru_cache(maxsize=1024)
-def _route(path: str, rules: Rules) -> Route:
+def _route(path: str, settings: FixedSettings) -> Route:
+    rules = _rules(settings)
     found = _PATH.fullmatch(path)
     nested = NESTED if rules.nested == "orders-products" else NESTED_ALL
     if (
@@ -177,7 +183,8 @@ def _unknown_path(path: str, nested: dict[str, str]) -> Refused:
 
 
 @lru_cache(maxsize=4096)
-def _query(route: Route, raw: str, rules: Rules) -> Query:
+def _query(route: Route, raw: str, settings: FixedSettings) -> Query:
+    rules = _rules(settings)
     given = _parameters(route, raw, rules)
     if route.endpoint == "single":
         return Query(
@@ -224,7 +231,9 @@ def _parameters(route: Route, raw: str, rules: Rules) -> dict[str, str]:
             read |= {"filter", "verb", "since_id"}
         given = {name: value for name, value in given.items() if name in read}
     empty = [name for name, value in given.items() if not value.strip()]
-    if empty and rules.empty_parameter == "reject":
+    if not empty:
+        return given
+    if rules.empty_parameter == "reject":
         raise Refused(
             STATUS,
             "empty-parameter",

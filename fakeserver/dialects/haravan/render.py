@@ -48,8 +48,7 @@ def render(query: Query, selection: Selection, settings: Settings) -> Answer:
         rows = query.shown(rows)
         links = query.links(rows, selection.matched)
     write = partial(_write, fields=query.fields, settings=settings)
-    events = selection.written(rows, write, way=query.fields)
-    body = b'{"events":[' + b",".join(events) + b"]}"
+    body = selection.written(rows, write, way=query.fields, within=(b'{"events":[', b"]}"))
     return Answer(status=200, body=body, rows=rows, links=links)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from fakeserver.clock import zone
-from fakeserver.dialects.base import Ask, Refused, Settings
+from fakeserver.dialects.base import Ask, FixedSettings, Refused, Settings, fixed
 from fakeserver.dialects.wire import (
     SHOWN_CHARS_MAX,
     check_token,
@@ -75,7 +75,7 @@ def parse(ask: Ask, settings: Settings) -> Query:
             "unexpected-body",
             f"expected no body with a GET, got one: the query belongs into the address; {HOW}",
         )
-    return _parse_query(ask.query, tuple(settings.items()))
+    return _parse_query(ask.query, fixed(settings))
 
 
 def _check_role(ask: Ask, settings: Settings) -> None:
@@ -90,8 +90,8 @@ def _check_role(ask: Ask, settings: Settings) -> None:
 
 
 @lru_cache(maxsize=2048)
-def _parse_query(raw: str, items: tuple[tuple[str, Any], ...]) -> Query:
-    settings = dict(items)
+def _parse_query(raw: str, chosen: FixedSettings) -> Query:
+    settings: dict[str, Any] = chosen
     trees = _read_trees(raw, settings)
     limit_asked = _read_limit(trees.get("$limit"), settings)
     limit_default = settings["limit_default"]
@@ -143,15 +143,14 @@ def _read_trees(raw: str, settings: Settings) -> Tree:
     """Return the parameters with their nesting: ``{"$filter": {"createdAt": {"gte": "…"}}}``."""
     trees: Tree = {}
     for name, value in split_query(raw):
-        match = _BRACKETS.fullmatch(name)
-        top = match[1] if match else name
+        top, keys = _keys_of(name)
         if top not in PARAMETERS:
             if settings["unknown_parameter"] == "ignore":
                 continue
             if re.match(r"query\b", name):
                 raise _query_in_query(name)
             raise unknown_parameter(name, PARAMETERS)
-        if match is None:
+        if not keys:
             if top in trees:
                 how = "" if top == "$limit" else f"; {HOW}"
                 raise Refused(400, "repeated-parameter", f"expected {top} once, got it again{how}")
@@ -161,8 +160,15 @@ def _read_trees(raw: str, settings: Settings) -> Tree:
                 raise Refused(
                     400, "unparsable-query", f"this server reads JSON, got {shown(name)}; {HOW}"
                 )
-            _plant(trees, name, [top, *_KEYS.findall(match[2])], value)
+            _plant(trees, name, (top, *keys), value)
     return trees
+
+
+@lru_cache(maxsize=256)
+def _keys_of(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return what stands before the brackets of a name, and in each of them."""
+    match = _BRACKETS.fullmatch(name)
+    return (match[1], tuple(_KEYS.findall(match[2]))) if match else (name, ())
 
 
 def _query_in_query(name: str) -> Refused:
@@ -175,7 +181,7 @@ def _query_in_query(name: str) -> Refused:
     )
 
 
-def _plant(trees: Tree, name: str, keys: list[str], value: str) -> None:
+def _plant(trees: Tree, name: str, keys: tuple[str, ...], value: str) -> None:
     node = trees
     for key in keys[:-1]:
         node = node.setdefault(key, {})

@@ -21,8 +21,7 @@ _encoder = msgspec.json.Encoder()
 def render(query: Query, selection: Selection, settings: Settings) -> Answer:  # noqa: ARG001
     """Return the rows as a bare array: the document shows no envelope, cursor or total."""
     key = str(settings["details_key"])
-    rows = selection.written(selection.rows, lambda row: _encoder.encode(_as_dict(row, key)))
-    body = b"[" + b",".join(rows) + b"]"
+    body = selection.written(selection.rows, lambda row: _encoder.encode(_as_dict(row, key)))
     return Answer(status=200, body=body, rows=selection.rows)
 
 
