@@ -185,6 +185,7 @@ class Hunt:
         cut_short: tuple[str, ...] = ()
         try:
             shrink(found.scenario, still_broken)
+            self._player.confirm(best.scenario or found.scenario)
             best = self._with_what_helps(best)
             best = self._with_a_pattern(best, world)
         except KeyboardInterrupt:  # it is broken, small or not

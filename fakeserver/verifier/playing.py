@@ -110,7 +110,7 @@ class Player:
         verdict = self.judge(scenario)
         is_broken = verdict.outcome == "broken"
         if is_broken:
-            self._check_reset(scenario)
+            self.confirm(scenario)
         return Played(
             world=world,
             tally=Tally.of(verdict),
@@ -135,13 +135,17 @@ class Player:
     def _new_keeper(self) -> Doorkeeper:
         return Doorkeeper(poll_seconds_max=self._worlds.poll_seconds_max)
 
-    def _check_reset(self, scenario: Scenario) -> None:
-        """Raise `UsageError` if a program broke its promise because a reset left it something."""
+    def confirm(self, scenario: Scenario) -> None:
+        """Play a world that broke the promise again, where that may be the fault of a reset.
+
+        Raises `UsageError` if the program keeps its promise there in new processes.
+        """
         command = self._client
         if not isinstance(command, CommandClient) or not command.was_reset:
             return
-        command.close()
-        if self.judge(scenario).outcome != "broken":
+        with command.in_new_processes():
+            is_broken = self.judge(scenario).outcome == "broken"
+        if not is_broken:
             raise UsageError(
                 "the program keeps its promise in a new process, and breaks it in one that was "
                 'reset: something of another world was left; mend that, or leave out "resets"'

@@ -23,6 +23,7 @@ from tests.benchmarks import (
     page,
     pages_per_second,
     plugin_start,
+    programs,
     worlds_per_second,
 )
 from tests.benchmarks.section import Missing, Section, Table
@@ -33,6 +34,7 @@ SECTIONS: tuple[Section, ...] = (
     worlds_per_second.SECTION,
     many_workers.SECTION,
     by_hand.SECTION,
+    programs.SECTION,
     pages_per_second.SECTION,
     plugin_start.SECTION,
 )

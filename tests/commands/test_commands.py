@@ -13,7 +13,7 @@ import pytest
 from fakeserver.dialects.base import TOKEN
 from fakeserver.errors import UsageError
 from fakeserver.generate import generate_scenario
-from fakeserver.history import Delivered, PollEnded, Restarted, Saved
+from fakeserver.history import Delivered, Killed, PollEnded, Restarted, Saved
 from fakeserver.scenario import Crash, Poll
 from fakeserver.verifier import playing, search
 from fakeserver.verifier.commands import process
@@ -142,8 +142,104 @@ def test_a_kill_is_a_kill_and_the_next_process_was_ready(tmp_path):
     assert not is_alive(second)
 
 
+CRASHES_IN_A_ROW = ("after-deliver", "before-save", "after-request", "after-save")
+
+
+def crashing(*points):
+    """A world with a new event in every poll, each of which crashes but the first and the calm."""
+    polls = tuple(
+        Poll(starts_at=ms(10 * n), crash=Crash(point=point)) for n, point in enumerate(points, 2)
+    )
+    calm = tuple(Poll(starts_at=ms(at)) for at in (120, 180, 4_000))
+    events = [event(n, 10 * n - 1) for n in range(1, len(points) + 2)]
+    return world(events, polls=(Poll(starts_at=ms(10)), *polls, *calm), calm_from=len(points) + 1)
+
+
+PATIENT = """
+import json, os, sys, time, urllib.request
+
+def follow(poll):
+    since = poll["checkpoint"] or 0
+    while True:
+        url = f"{poll['base_url']}/com/events.json?since_id={since}&limit={poll['page_size']}"
+        request = urllib.request.Request(url, headers={"Authorization": "Bearer " + poll["token"]})
+        with urllib.request.urlopen(request) as answer:
+            page = json.load(answer)["events"]
+        if not page:
+            break
+        for event in page:
+            print(json.dumps({"deliver": event}), flush=True)
+        since = page[-1]["id"]
+        print(json.dumps({"save": since}), flush=True)
+
+for line in sys.stdin:
+    poll = json.loads(line)["poll"]
+    with open(PIDS, "a") as pids:
+        print(os.getpid(), file=pids)
+    try:
+        follow(poll)
+        end = {"done": True}
+    except Exception as error:
+        pass  # where it is cut off
+        end = {"failed": str(error)}
+    print(json.dumps({**end, "resets": True}), flush=True)
+"""
+
+
+def lives_of(text, folder, scenario):
+    """The process of each poll, and the history."""
+    path = folder / "pids"
+    path.write_text("")
+    text = text.replace("PIDS", repr(str(path)))
+    history = play(program(folder, text), scenario, persistent=True)
+    return path.read_text().split(), history
+
+
+def test_of_many_crashes_only_some_kill_a_program_that_resets(tmp_path):
+    """For its checkpoints it is the same."""
+    scenario = crashing(*CRASHES_IN_A_ROW)
+    stays, expected = lives_of(
+        PATIENT.replace("True}), flush", "False}), flush"), tmp_path, scenario
+    )
+    resets, found = lives_of(PATIENT, tmp_path, scenario)
+    assert endings(found) == endings(expected)
+    assert sum(isinstance(step, Killed) for step in found) == len(CRASHES_IN_A_ROW)
+    assert len(set(stays)) == len(CRASHES_IN_A_ROW) + 1
+    assert len(set(resets)) == 2  # the first crash is always a kill
+    assert not any(is_alive(int(pid)) for pid in {*stays, *resets})
+
+
+@pytest.mark.parametrize(
+    "instead",
+    ["time.sleep(600)", "open(poll['state_dir'] + '/lock', 'w').close()", "sys.exit(1)"],
+)
+def test_a_program_that_holds_on_after_a_crash_is_killed(tmp_path, instead):
+    """One that does not give up its poll, one that keeps files, and one that ends by itself."""
+    text = PATIENT.replace("pass  # where it is cut off", instead)
+    scenario = crashing(*CRASHES_IN_A_ROW)
+    lives, history = lives_of(text, tmp_path, scenario)
+    assert endings(history) == endings(lives_of(PATIENT, tmp_path, scenario)[1])
+    assert len(set(lives)) > 2
+    assert not any(is_alive(int(pid)) for pid in lives)
+
+
+def test_a_verdict_is_about_crashes_that_kill(tmp_path):
+    """After a crash that left it alive, it goes on behind rows that it never delivered."""
+    text = PATIENT.replace(
+        'since = poll["checkpoint"]', 'global last\n    since = last or poll["checkpoint"]'
+    )
+    text = text.replace(
+        "        for event in page:", '        last = page[-1]["id"]\n        for event in page:'
+    )
+    text = text.replace('        end = {"done": True}', '        end, last = {"done": True}, 0')
+    text = text.replace("for line in", "last = 0\nfor line in").replace("PIDS", "os.devnull")
+    command = CommandClient(program(tmp_path, text), persistent=True)
+    with pytest.raises(UsageError, match="breaks it in one that was reset"):
+        verify(command, dialect="haravan", promise=PROMPT, examples=60, only=CRASHES[:1])
+
+
 def test_a_program_that_resets_has_the_histories_of_one_that_does_not(tmp_path):
-    scenarios = [generate_scenario(dialect="haravan", seed=1, example=n) for n in range(6)]
+    scenarios = [generate_scenario(dialect="haravan", seed=1, example=n) for n in range(10)]
     histories = []
     for name, text in (("stays.py", PERSISTENT), ("resets.py", RESETS)):
         command = CommandClient(program(tmp_path, text, name), persistent=True)

@@ -44,6 +44,7 @@ ALLOWED: Mapping[tuple[str, str], str] = {
     ("verifier.real_wait", "time.monotonic"): "whether a client waited in earnest, as it was told",
     ("pytest_plugin.options", "secrets.randbelow"): "a seed that is asked for as random, and shown",
     ("verifier.crew.worker", "time.monotonic"): "how much a worker is given at a time, no more",
+    ("verifier.commands.client", "time.monotonic"): "how long a process has to give up a poll",
     ("doors.connection", "time.monotonic"): "a slow answer is held for so long in reality",
     ("cli.serve", "time.time_ns"): "a server's clock may run as fast as real time, or by it",
 }

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 from typing import Any, get_args
 
 import msgspec
 
 from fakeserver.clock import from_datetime, to_text
-from fakeserver.errors import RunStopped, UsageError
+from fakeserver.errors import ClientKilled, RunStopped, UsageError
 from fakeserver.verifier.commands.process import OverLimit, Process
 from fakeserver.verifier.commands.protocols import ENDINGS, NOTHING, Action, Protocol, read_line
 from fakeserver.verifier.feed import Feed
@@ -37,6 +39,12 @@ NO_CHECKPOINT: Mapping[Protocol, bytes] = {
 }
 """What `checkpoint_file` holds before anything was saved: what each protocol has for no state."""
 LOOPBACK = "127.0.0.1,localhost"
+LET_GO_S = 0.05
+"""How long a program that can be reset has to give up a poll after a crash: to start another one
+takes as long."""
+KILLED_EVERY = 8
+"""Of the crashes of such a program the first is a SIGKILL, and then every so many: that a death
+without warning is survived is tried in each search."""
 
 
 class CommandFailed(Exception):  # noqa: N818 - what happened
@@ -59,7 +67,9 @@ class CommandClient:
     says ``"resets": true`` beside that. It is kept for further lives, which begin with a line
     ``{"poll": {..., "reset": true}}``, and another process is kept ready to follow one that is
     killed. Such a program must take what it is told from the lines, for the environment of a
-    process that was started ahead says nothing.
+    process that was started ahead says nothing. Of its crashes only some are a SIGKILL: else it is
+    cut off (no answers, and nothing that it writes counts) until it gives up its poll. What a
+    verdict says of it was seen in new processes, with every crash a SIGKILL.
 
     A program that knows nothing of this is told by its arguments: ``{base_url}``, ``{token}`` and
     the other values, by these names, are filled in wherever they stand in `argv`; and so are the
@@ -92,9 +102,12 @@ class CommandClient:
         self._spare: Process | None = None
         self._files: TemporaryDirectory[str] | None = None
         self._feed: Feed | None = None
+        self._may_reset = True
         self._resets = False
+        self._crashes = 0
         self._must_reset = False
         self._was_reset = False
+        self._is_in_poll = False
 
     @property
     def keeps_state(self) -> bool:
@@ -103,7 +116,7 @@ class CommandClient:
 
     @property
     def was_reset(self) -> bool:
-        """Whether the process that runs now has had a life before this one."""
+        """Whether one of its processes has had several lives since it was closed last."""
         return self._was_reset
 
     def __call__(self, feed: Feed) -> None:
@@ -111,18 +124,22 @@ class CommandClient:
         if feed is not self._feed:  # a new life, of this world or of another
             self.end_life()
             self._feed = feed
+        self._is_in_poll = True
         # Under the lock, so that no request of the program is answered before its poll listens.
         with feed.lock:
             poll = _Poll(self._started(feed), feed, self.protocol)
         try:
             ending = poll.run(is_one_of_many=self.persistent)
         except BaseException:
-            self._end_process()
-            feed.leave_address()
+            # One that can be reset is cut off where its life ends: there nobody hurries it.
+            if not (self._resets and isinstance(feed.stopped, ClientKilled)):
+                self._end_process()
+                feed.leave_address()
             raise
+        self._is_in_poll = False
         if not self.persistent:
             self._end_process()
-        elif ending.resets:
+        elif ending.resets and self._may_reset:
             self._resets = True
             self._keep_one_ready()
         if ending.kind == "failed":
@@ -130,14 +147,23 @@ class CommandClient:
 
     def end_life(self) -> None:
         """End its process, unless that can be reset and has nothing left to say."""
-        self._feed = None
-        self._must_reset = self._resets and self._process is not None and self._process.is_idle
+        feed, self._feed = self._feed, None
+        if self._process is None:
+            return
+        if self._is_in_poll and feed is not None:
+            self._is_in_poll = not self._lets_go(feed)
+            if self._is_in_poll:
+                self._end_process()
+            feed.leave_address()
+        can_go_on = self._resets and not self._is_in_poll
+        self._must_reset = can_go_on and self._process is not None and self._process.is_idle
         if not self._must_reset:
             self._end_process()
 
     def close(self) -> None:
         """End all that is still running of it."""
         self._end_process()
+        self._resets = self._was_reset = False
         if self._spare is not None:
             self._spare.kill()
             self._spare = None
@@ -145,8 +171,37 @@ class CommandClient:
             self._files.cleanup()
             self._files = None
 
+    @contextmanager
+    def in_new_processes(self) -> Iterator[None]:
+        """Let each life of it be a new process while the block runs, and each crash a SIGKILL."""
+        self.close()
+        self._may_reset = False
+        try:
+            yield
+        finally:
+            self.close()
+            self._may_reset = True
+
+    def _lets_go(self, feed: Feed) -> bool:
+        """Let it give up its poll after a crash; say whether it waits for its next life by now.
+
+        Its feed is dead: it gets no answer any more, and nothing that it writes counts.
+        """
+        self._crashes += 1
+        if not self._resets or self._crashes % KILLED_EVERY == 1 or _holds_files(feed):
+            return False
+        process, until = self._process, monotonic() + LET_GO_S
+        while process is not None and process.is_running and monotonic() < until:
+            with suppress(UsageError, OverLimit):
+                for line in process.read_lines():
+                    action = read_line(self.protocol, line, 0)
+                    if action.kind in ("done", "failed"):
+                        return action.resets
+            process.wait_for_output(until - monotonic())
+        return False
+
     def _end_process(self) -> None:
-        self._was_reset = self._must_reset = False
+        self._must_reset = False
         if self._process is not None:
             self._process.kill()
             self._process = None
@@ -208,14 +263,18 @@ class _Poll:
 
         Raises `CommandFailed` where the process ended badly.
         """
+        look_again = monotonic() + TICK_S
         try:
             while not self._is_over():
                 self._process.wait_for_output(TICK_S)
-                has_ended = not self._process.is_running
+                has_ended = False
+                if monotonic() >= look_again:  # seldom: it costs as much as reading a line
+                    has_ended = not self._process.is_running
+                    self._process.check_memory()
+                    look_again = monotonic() + TICK_S
                 self._catch_up()
                 self._feed.check_alive()
                 self._raise_failure()
-                self._process.check_memory()
                 if has_ended:
                     break
         finally:
@@ -281,6 +340,11 @@ def _values(feed: Feed) -> dict[str, Any]:
         "zone": feed.zone,
         "state_dir": feed.state_dir,
     }
+
+
+def _holds_files(feed: Feed) -> bool:
+    """Whether the program has written to its folder: after a crash it could go on doing so."""
+    return feed.state_dir is not None and any(Path(feed.state_dir).iterdir())
 
 
 def _text(name: str, value: Any) -> str:

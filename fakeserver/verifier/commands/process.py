@@ -9,6 +9,7 @@ import os
 import selectors
 import signal
 import subprocess
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import IO
@@ -58,6 +59,7 @@ class Process:
         for stream in (self._stdout, self._stderr):
             os.set_blocking(stream.fileno(), False)
             self._selector.register(stream, selectors.EVENT_READ)
+        self._lines: deque[bytes] = deque()
         self._rest = b""
         self._written = 0
         self._last_words = b""
@@ -87,7 +89,8 @@ class Process:
     @property
     def is_idle(self) -> bool:
         """Whether it runs and has written nothing that was not read, half a line included."""
-        return self.is_running and not self._rest and _read(self._stdout) is None
+        heard_all = not self._lines and not self._rest
+        return self.is_running and heard_all and _read(self._stdout) is None
 
     def send(self, line: bytes) -> None:
         """Write one line to its stdin; one that has ended hears nothing, as `status` tells."""
@@ -108,11 +111,15 @@ class Process:
     def read_lines(self) -> Iterator[bytes]:
         """Yield the whole lines that it has written since, without waiting for more.
 
-        At the end of its stdout a rest without a line's end is a line. Raises `OverLimit`.
+        At the end of its stdout a rest without a line's end is a line. What is not taken is kept
+        for the next call. Raises `OverLimit`.
         """
         self._keep_last_words()
-        while not self.has_closed_stdout:
-            chunk = _read(self._stdout)
+        while True:
+            while self._lines:
+                yield self._lines.popleft()
+            self._check_output()
+            chunk = None if self.has_closed_stdout else _read(self._stdout)
             if chunk is None:
                 return
             if not chunk:
@@ -122,8 +129,7 @@ class Process:
             *lines, self._rest = (self._rest + chunk).split(b"\n")
             if self.has_closed_stdout and self._rest:
                 lines.append(self._rest)
-            yield from lines
-            self._check_output()
+            self._lines += lines
 
     def status(self) -> int:
         """Wait until it has ended and return its exit status; negative: the signal.
