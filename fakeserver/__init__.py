@@ -5,10 +5,10 @@ The names below are loaded when first used, so that importing the package costs 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as `typing` has it: a command that is begun imports nothing before its own
 if TYPE_CHECKING:
+    from typing import Any
+
     from fakeserver.app import FakeServer
     from fakeserver.errors import ContractBroken
     from fakeserver.fault import Fault
@@ -62,6 +62,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     if name not in _HOMES:
         raise AttributeError(f"module 'fakeserver' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

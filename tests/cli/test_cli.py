@@ -767,6 +767,56 @@ def started(*arguments: str, cwd: Path):
         yield process
 
 
+IN_THE_WAY = """
+import pathlib, sys, time
+pathlib.Path("importing").touch()
+try:
+    while not pathlib.Path("go").exists():
+        time.sleep(0.01)
+except KeyboardInterrupt:
+    {caught}
+sys.exit(7)
+"""
+
+
+@contextlib.contextmanager
+def importing(folder: Path, *, caught: str = "raise", before=hear_ctrl_c, module: bool = False):
+    """A process that is importing the command line, as long as there is no file `go`."""
+    (folder / "click.py").write_text(IN_THE_WAY.format(caught=caught))
+    with subprocess.Popen(
+        [*program(module=module), "explain"],
+        cwd=folder,
+        env=environment(PYTHONPATH=str(folder)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        preexec_fn=before,
+    ) as process:
+        while not (folder / "importing").exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        yield process
+
+
+@pytest.mark.parametrize("caught", ["raise", "pass"])
+@pytest.mark.parametrize("module", [False, True])
+def test_ctrl_c_while_it_is_imported_ends_it_in_a_line(tmp_path, module, caught):
+    with importing(tmp_path, caught=caught, module=module) as process:
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (3, "", "interrupted\n")
+
+
+def test_ctrl_c_in_the_background_is_ignored_while_it_is_imported(tmp_path):
+    def ignore_ctrl_c():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    with importing(tmp_path, before=ignore_ctrl_c) as process:
+        (tmp_path / "go").touch()
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (7, "")
+
+
 def test_ctrl_c_gives_the_verdict_so_far(folder):
     with started(*VERIFY, "--examples", "1000", "clients.py:slow", cwd=folder) as process:
         time.sleep(1)

@@ -388,7 +388,7 @@ up
 <!-- part-of: pyproject.toml -->
 ```toml
 [project.scripts]
-fakeserver = "fakeserver.cli:main"
+fakeserver = "fakeserver.__main__:main"
 ```
 
 <!-- drawing -->
