@@ -125,6 +125,11 @@ _EXCERPTS = (
 )
 
 
+def import_words() -> None:
+    """Import Faker now: before a folder can be imported from that may hold another `faker`."""
+    import faker  # noqa: F401 - so that it is there
+
+
 @lru_cache(maxsize=8)
 def vocabulary(locale: str) -> Vocabulary:
     """Return the words for `locale` (``vi_VN``), the same ones every time.

@@ -62,6 +62,7 @@ from fakeserver.verifier.search import check_promise, check_shard, chosen_hazard
 from fakeserver.verifier.search import verify as search
 from fakeserver.verifier.shard import WHOLE, Shard
 from fakeserver.verifier.verdict import Verdict
+from fakeserver.vocabulary import import_words
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -95,6 +96,7 @@ def verify(client: str | None, seconds: float | None, **options: Any) -> None:
     interrupt = Interrupt()
     out = own_stdout()
     named = client
+    import_words()
     client, loaded = client_of(client, options)
     promise = promise_of(options)
     profile = find_profile(options["dialect"], options["profile"])

@@ -29,6 +29,8 @@ One that takes no feed may name what it wants to be told: `TOLD`."""
 TOLD = ("base_url", "token", "headers", "page_size", "checkpoint")
 """What a client that knows nothing of feeds may take, by the names of its parameters."""
 
+HERE = ""
+"""The current folder, in `sys.path`."""
 FORM = "path.py:name or package.module:name"
 SHOWN_NAMES_MAX = 8
 """A module's callables are listed when the asked one is missing; a longer list helps nobody."""
@@ -173,9 +175,7 @@ def _load_file(path: Path) -> ModuleType:
     found = importlib.util.spec_from_file_location(_module_name(path), path)
     if found is None or found.loader is None:
         raise ClientNotFound(f"{path} is not a Python file")
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    _import_first_from(_folder_of(path))
     module = importlib.util.module_from_spec(found)
     with _imported(module, path):
         found.loader.exec_module(module)
@@ -197,12 +197,32 @@ def _imported(module: ModuleType, place: str | Path) -> Iterator[None]:
 
 
 def _load_module(name: str) -> ModuleType:
-    if "" not in sys.path:
-        sys.path.insert(0, "")
+    _import_first_from(HERE)
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:
         raise ClientNotFound(f"importing {name} raised {type(error).__name__}: {error}") from error
+
+
+def _folder_of(path: Path) -> str:
+    return str(path.resolve().parent)
+
+
+def _import_first_from(folder: str) -> None:
+    if folder in sys.path:
+        sys.path.remove(folder)
+    sys.path.insert(0, folder)
+
+
+def path_without_client(spec: str) -> list[str]:
+    """Return `sys.path` with the folder that `load_client` put first for `spec` put last.
+
+    For a process that imports what is ours before it loads the client: a module beside the client
+    may have the name of one of our libraries.
+    """
+    place = spec.rpartition(":")[0]
+    folder = _folder_of(Path(place)) if place.endswith(".py") else HERE
+    return [*(entry for entry in sys.path if entry != folder), folder]
 
 
 class Life:

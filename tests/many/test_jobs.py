@@ -173,6 +173,42 @@ def test_seconds_bound_many_workers(folder):
     assert "200 worlds" not in done.stdout
 
 
+OURS = ("click", "faker", "fakeserver", "json", "msgspec", "multiprocessing", "queue", "requests")
+BESIDE = """
+import os
+import helpers
+import iniconfig  # there is one among the installed packages, too
+
+
+def follow(feed):
+    assert (helpers.WHOSE, iniconfig.WHOSE) == ("the client's", "the client's")
+    assert "PYTHONSAFEPATH" not in os.environ
+    right(feed)
+
+
+from fakeserver.dialects import find_dialect
+right = find_dialect("haravan").reference_client
+"""
+
+
+@pytest.mark.parametrize("client", ["beside.py:follow", "beside:follow"])
+def test_what_lies_beside_a_client_is_for_the_client_alone(tmp_path, client):
+    (tmp_path / "beside.py").write_text(BESIDE)
+    for name in ("helpers", "iniconfig"):
+        (tmp_path / f"{name}.py").write_text('WHOSE = "the client\'s"')
+    for name in OURS:
+        (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('{name} of the client')")
+    done = subprocess.run(
+        command("--jobs", "2", "--examples", "12", client),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "the promise held in 12 worlds" in done.stdout, done.stderr
+
+
 def test_ctrl_c_ends_all_workers(folder):
     process = subprocess.Popen(
         command("--jobs", "2", "--examples", "100000", "clients.py:slow"),

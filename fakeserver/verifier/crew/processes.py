@@ -7,15 +7,19 @@ and what the client's libraries have open.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from fakeserver.errors import HarnessError
+from fakeserver.verifier.clients import path_without_client
 from fakeserver.verifier.crew.batch import Batch, Died, Done, Failure
 from fakeserver.verifier.crew.sent_client import SentClient
-from fakeserver.verifier.crew.worker import work
+from fakeserver.verifier.crew.worker import OURS, SAFE_PATH, work
 from fakeserver.verifier.playing import Worlds
 
 JOBS_MAX = 256
@@ -107,7 +111,8 @@ class Processes:
         ours, theirs = self._context.Pipe()
         arguments = (theirs, self._worlds, self._sent)
         process = self._context.Process(target=work, args=arguments, name="fakeserver-worker")
-        process.start()
+        with _ours_first(self._sent):
+            process.start()
         theirs.close()
         return _Worker(process, ours)
 
@@ -143,6 +148,26 @@ class Processes:
             Died(batch=batch, how=how, begun=place == 0)
             for place, batch in enumerate(worker.batches)
         ]
+
+
+@contextmanager
+def _ours_first(sent: SentClient) -> Iterator[None]:
+    """Let a process that is started here find our modules before those beside its client.
+
+    It begins with the current folder first, and is then given the path of this one, where the
+    client's folder stands first by now. When it loads the client, that comes first there too.
+    """
+    if sent.name is None:
+        yield
+        return
+    before, sys.path = sys.path, path_without_client(sent.name)
+    is_ours = os.environ.setdefault(SAFE_PATH, OURS) == OURS
+    try:
+        yield
+    finally:
+        sys.path = before
+        if is_ours:
+            del os.environ[SAFE_PATH]
 
 
 def _wait_for(processes: list[SpawnProcess]) -> None:

@@ -18,7 +18,11 @@ from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.crew.batch import Batch, Done, Failure
 from fakeserver.verifier.crew.sent_client import SentClient
 from fakeserver.verifier.playing import Played, Player, Worlds
+from fakeserver.vocabulary import import_words
 
+SAFE_PATH = "PYTHONSAFEPATH"
+OURS = "fakeserver"
+"""A value of it that means what any does, and shows a worker that it is not the client's."""
 ENDED = 1
 """Exit status of a worker that was told to end in the middle of a world."""
 
@@ -48,6 +52,9 @@ def work(connection: Connection, worlds: Worlds, sent: SentClient) -> None:
     """Be a worker: say None once the client is there, or why not; then answer each batch."""
     # A handler that does nothing: a program that is started here does not inherit it.
     signal.signal(signal.SIGINT, lambda *_: None)
+    if os.environ.get(SAFE_PATH) == OURS:
+        del os.environ[SAFE_PATH]
+    import_words()
     try:
         client = sent.load()
     except Exception as error:
