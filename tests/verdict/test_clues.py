@@ -7,6 +7,7 @@ from urllib.request import Request, urlopen
 import msgspec
 import pytest
 
+from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import TOKEN
 from fakeserver.fault import Fault
 from fakeserver.verifier.clues.elsewhere import WORLDS_MAX, needs_more_rows, with_pattern
@@ -413,6 +414,56 @@ def test_a_token_that_later_requests_lack():
 
     why, _ = proof(world([event(2, 1)]), never, "ILLEGAL_REQUEST")
     assert "they had one" not in why
+
+
+LIMIT = {"haravan": "limit", "saleschannel": "$limit"}
+REFUSING = {"limit_over_max": "reject", "limit_max": 50}
+
+
+def asking_for(*queries):
+    """A client that raises for what is refused, and after its last answer in any case."""
+
+    def client(feed):
+        http = feed.requests_session()
+        path = find_dialect(feed.dialect).list_path
+        for query in queries:
+            answer = http.get(feed.url(path), params=query)
+        answer.raise_for_status()
+        raise TypeError("'<' not supported between instances of 'str' and 'NoneType'")
+
+    return client
+
+
+def crash(client, *, dialect="haravan", rows=(), **settings):
+    verdict = verdict_on(world(rows, dialect=dialect, **settings), client)
+    return next(finding for finding in verdict.findings if finding.rule == "CRASHED")
+
+
+@pytest.mark.parametrize(("dialect", "status"), [("haravan", 422), ("saleschannel", 400)])
+def test_a_limit_that_was_refused_is_told_with_the_cap(dialect, status):
+    client = asking_for({}, {LIMIT[dialect]: 51})
+    finding = crash(client, dialect=dialect, **REFUSING)
+    assert finding.why == (
+        f"The answer just before was {status}; no fault was on in poll 2.",
+        f"The API refused that request with {status} because its limit, 51, is above the cap, 50.",
+    )
+    assert finding.would == "Ask for 50 rows at most, or again for fewer when a limit is refused."
+
+
+@pytest.mark.parametrize(
+    ("queries", "settings"),
+    [
+        ([{"limit": 50}], REFUSING),
+        ([{"limit": 51}], {"limit_max": 50}),
+        ([{"limit": 51}, {"limit": 50}], REFUSING),
+        ([{"limit": 0}], REFUSING),
+    ],
+    ids=["at the cap", "clamped", "refused before", "refused for another reason"],
+)
+def test_a_limit_that_was_not_what_was_refused_is_not_blamed(queries, settings):
+    finding = crash(asking_for(*queries), **settings)
+    assert "cap" not in " ".join(finding.why)
+    assert finding.would.startswith("Look at test_clues.py:")
 
 
 # What was saved

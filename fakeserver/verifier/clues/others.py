@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fakeserver.clock import MINUTE_MS, SECOND_MS, clock_text
-from fakeserver.history import OVERRAN, PollEnded, Slept
+from fakeserver.history import OVERRAN, Exchange, PollEnded, Slept
 from fakeserver.query import ID, RECORDED_AT, Condition, Query
 from fakeserver.scenario import EventId
 from fakeserver.verifier.clues.clue import Clue, stamp_name
@@ -21,6 +21,7 @@ from fakeserver.verifier.diagnosis.traces import (
 )
 from fakeserver.verifier.evidence import Evidence, RowsAsked
 from fakeserver.verifier.failures import is_failure
+from fakeserver.verifier.rules.requests import LIMIT_OVER_MAX
 from fakeserver.verifier.verdict import Finding, lines_of
 
 # STUCK
@@ -153,11 +154,16 @@ def _as_text(walk: list[RowsAsked], bound: Any) -> Clue | None:
 
 
 def crashed(evidence: Evidence, finding: Finding) -> Clue | None:
-    """A row without a stamp, where the exception is one that a null brings about."""
+    """A limit that was refused, or a row without a stamp that was taken for one."""
     ended = evidence.history[finding.steps[-1]]
-    if not isinstance(ended, PollEnded) or not is_of_a_null(ended.error or ""):
+    if not isinstance(ended, PollEnded):
         return None
-    asked = rows_asked(evidence, evidence.polls[ended.poll - 1])
+    poll = evidence.polls[ended.poll - 1]
+    last = evidence.exchange(poll.exchanges[-1]) if poll.exchanges else None
+    refused = None if last is None else _limit_refused(evidence, last)
+    if refused is not None or not is_of_a_null(ended.error or ""):
+        return refused
+    asked = rows_asked(evidence, poll)
     rows = [evidence.log.find(i) for i in (asked[-1].exchange.event_ids if asked else ())]
     null = next((row for row in rows if row is not None and row.recorded_at is None), None)
     if null is None:
@@ -166,6 +172,21 @@ def crashed(evidence: Evidence, finding: Finding) -> Clue | None:
     return Clue(
         why=(f"{evidence.name(null.id)} has no stamp: its {name} is null.",),
         would=f"Expect that {name} may be null. {finding.would or ''}".rstrip(),
+    )
+
+
+def _limit_refused(evidence: Evidence, last: Exchange) -> Clue | None:
+    """The answer just before was a refusal of a limit above the cap that the settings have."""
+    code, _, says = (last.problem or "").partition(": ")
+    cap, got = evidence.dialect.limit_max(evidence.settings), _GOT.search(says)
+    if code != LIMIT_OVER_MAX or cap is None or got is None:
+        return None
+    return Clue(
+        why=(
+            f"The API refused that request with {last.status} because its limit, {got[1]}, is "
+            f"above the cap, {cap}.",
+        ),
+        would=f"Ask for {cap} rows at most, or again for fewer when a limit is refused.",
     )
 
 

@@ -9,7 +9,8 @@ from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.rules.rule import Rule
 from fakeserver.verifier.verdict import Finding
 
-BLAMELESS_CODES = frozenset({"limit-over-max", "no-role", "no-such-event", "no-such-parent"})
+LIMIT_OVER_MAX = "limit-over-max"
+BLAMELESS_CODES = frozenset({LIMIT_OVER_MAX, "no-role", "no-such-event", "no-such-parent"})
 """Refusals that a right client may meet: a cap that no document names, a role that it was not
 given, and an event that is not visible yet, or the events of a resource that has none yet."""
 
