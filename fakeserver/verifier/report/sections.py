@@ -82,11 +82,19 @@ def sections(verdict: Verdict) -> Iterator[Section]:
         yield Section("Hazards", _hazards(verdict))
     if verdict.notes:
         yield Section("Notes", "; ".join(verdict.notes) + ".")
+    yield from _said("Next", _next(verdict))
     for label, sentence in labelled_margins(verdict.margins):
         yield Section(label, sentence)
     for command in (verdict.replay, *(margin.replay for margin in verdict.margins)):
         if command:
             yield Section("Replay", command, is_code=True)
+
+
+def _next(verdict: Verdict) -> str | None:
+    """Name what to try after a search that was kept with one answer to each open question."""
+    if verdict.outcome != "kept" or verdict.profile != "default" or verdict.search is None:
+        return None
+    return "The same with --profile documented tries every answer to what the document leaves open."
 
 
 def _said(label: str, text: str | None) -> Iterator[Section]:
