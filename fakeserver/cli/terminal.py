@@ -18,10 +18,9 @@ import msgspec
 from click.shell_completion import CompletionItem
 
 from fakeserver.dialects import DIALECTS, known_dialects
+from fakeserver.verifier.report.words import WIDTH_MAX, WIDTH_MIN
 from fakeserver.verifier.verdict import Verdict
 
-WIDTH_MIN, WIDTH_MAX = 60, 100
-"""Reports are wrapped to the terminal, within what can be read."""
 COLOURS = {
     "BROKEN": "red",
     "KEPT": "green",

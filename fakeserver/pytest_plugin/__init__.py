@@ -87,8 +87,9 @@ def _world(path: Path) -> Scenario:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Give a worker of xdist the seed of the session: one for all, also where it was drawn."""
+    """Give a worker of xdist the seed of the session, one for all, and its width."""
     node.workerinput["fakeserver_seed"] = node.config.option.fakeserver_seed
+    node.workerinput["fakeserver_width"] = node.config.stash[RECORDS].width
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

@@ -69,9 +69,9 @@ def check_client(
         return verdict
     if any(note.startswith("interrupted") for note in verdict.notes):
         # The search makes a verdict of Ctrl-C; the session is to end as well.
-        report = whole(kept(records, verdict))
+        report = whole(records, kept(records, verdict))
         pytest.exit(f"interrupted while a client was verified:\n{report}", returncode=2)
-    raise ContractBroken(short(verdict))
+    raise ContractBroken(short(records, verdict))
 
 
 def _tell_hypothesis(verdict: Verdict) -> None:

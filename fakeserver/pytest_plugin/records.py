@@ -27,6 +27,8 @@ TITLE = "fakeserver"
 SERVERS_SHOWN_MAX = 2
 """Of the fakes that a failed test made, the last ones tell why."""
 REQUESTS_SHOWN_MAX = 12
+WIDTH_UNKNOWN = 80
+"""Columns, where nothing is shown on a terminal."""
 
 Record = dict[str, Any]
 """One verdict: ``test``, ``client``, ``outcome``, ``worlds``, and ``verdict`` (JSON) if wanted."""
@@ -51,6 +53,16 @@ class Records:
         self._of_test: list[Verdict] = []
         self._all: list[Record] = []
         self._written = ""
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal where failures are shown, which is not that of a worker."""
+        given: dict[str, Any] | None = getattr(self.config, "workerinput", None)
+        if given is not None:
+            return int(given["fakeserver_width"])
+        if not self.config.pluginmanager.has_plugin("terminalreporter"):
+            return WIDTH_UNKNOWN
+        return self.config.get_terminal_writer().fullwidth
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -104,7 +116,7 @@ class Records:
             is_shown = shows and verdict is self._failed
             told = kept(self, verdict) if is_shown else verdict
             if is_shown:
-                report.sections.append((TITLE, whole(told)))
+                report.sections.append((TITLE, whole(self, told)))
             carried.append(record(self, told, is_kept=is_shown))
         vars(report)[KEY] = carried
         self._of_test.clear()

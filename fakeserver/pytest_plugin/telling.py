@@ -1,4 +1,4 @@
-"""How a verdict is told: short in a traceback, whole in a section, as JSON in the merged report."""
+"""How a verdict is told: named in a traceback, whole in a section, as JSON in the merged report."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fakeserver.verifier.keeping import FOLDER, keep_broken, world_of
-from fakeserver.verifier.report.words import wrapped
+from fakeserver.verifier.report.words import WIDTH_MAX, WIDTH_MIN, wrapped
 from fakeserver.verifier.verdict import Verdict
 
 if TYPE_CHECKING:
     from fakeserver.pytest_plugin.records import Record, Records
 
-WIDTH = 90
-"""Of the lines in a traceback: pytest puts its own mark before each."""
+MARK = len("E       ")
+"""What pytest puts before each line of an exception."""
+INDENT = " " * 11
 
 
 def with_replay(records: Records, verdict: Verdict) -> Verdict:
@@ -40,27 +41,49 @@ def kept(records: Records, verdict: Verdict) -> Verdict:
     return noted if path is not None else msgspec.structs.replace(noted, replay=None)
 
 
-def short(verdict: Verdict) -> str:
-    """Return what fits into a traceback: the headline, the reason, how to see it again."""
-    headline = verdict.text().partition("\n\n")[0]
+def short(records: Records, verdict: Verdict) -> str:
+    """Return what stands in a traceback: the headline, and where the report is.
+
+    Where no section will be shown, the reason and how to see it again take its place.
+    """
+    width = _width(records) - MARK
+    headline = verdict.text(width=width).partition("\n\n")[0]
+    if _is_shown_below(records):
+        how = ", and how to play its world again" if verdict.findings else ""
+        return f"{headline}\n  See 'fakeserver' below: why{how}."
     if not verdict.findings:
         return f"{headline}\n  {'; '.join(verdict.notes) or 'no hazard came up'}."
-    why = wrapped(" ".join(verdict.findings[0].why), WIDTH, head="  Why      ", indent=" " * 11)
+    why = wrapped(" ".join(verdict.findings[0].why), width, head="  Why      ", indent=INDENT)
     replay = [f"  Replay   {verdict.replay}"] if verdict.replay else []
-    return "\n".join([headline, *why, *replay, "  The world is shown under 'fakeserver'."])
+    return "\n".join([headline, *why, *replay])
 
 
-def whole(verdict: Verdict) -> str:
+def _is_shown_below(records: Records) -> bool:
+    """Whether whoever reads a traceback reads the sections too: a JUnit file has none of ours."""
+    option = records.config.option
+    is_all = getattr(option, "showcapture", "all") == "all"
+    return records.item is not None and is_all and not getattr(option, "xmlpath", None)
+
+
+def _width(records: Records) -> int:
+    return max(WIDTH_MIN, min(WIDTH_MAX, records.width))
+
+
+def whole(records: Records, verdict: Verdict) -> str:
     """Return the report, and how to find it again: a seed is the same worlds on every machine."""
+    width = _width(records)
+    text = verdict.text(width=width)
     if verdict.scenario is None or verdict.seed is None:
-        return verdict.text()
+        return text
     if verdict.found_at is None:
-        return f"{verdict.text()}  Again    It was kept in the database, and comes first again.\n"
-    first = "world" if verdict.examples == 1 else f"{verdict.examples} worlds"
-    return (
-        f"{verdict.text()}  Again    The same call finds it again, in the first {first}. It was "
-        f"drawn as {verdict.scenario.origin}.\n"
-    )
+        again = "It was kept in the database, and comes first again."
+    else:
+        first = "world" if verdict.examples == 1 else f"{verdict.examples} worlds"
+        again = (
+            f"The same call finds it again, in the first {first}. It was drawn as "
+            f"{verdict.scenario.origin}."
+        )
+    return text + "\n".join(wrapped(again, width, head="  Again    ", indent=INDENT)) + "\n"
 
 
 def record(records: Records, verdict: Verdict, *, is_kept: bool) -> Record:

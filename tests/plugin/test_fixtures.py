@@ -205,6 +205,15 @@ def files_of_the_page() -> dict[str, str]:
     return dict(re.findall(block, PAGE.read_text(encoding="utf-8"), re.M | re.S))
 
 
+ONE = """
+from clients import wrong
+
+
+def test_one(verify_client):
+    verify_client(wrong, dialect="haravan")
+"""
+
+
 class Project(NamedTuple):
     """A folder with tests, and one run of them."""
 
@@ -261,13 +270,38 @@ def test_what_should_fails(project: Project) -> None:
 
 
 def test_a_broken_promise_is_short_in_the_traceback(project: Project) -> None:
-    marked = project.run.of_test("test_wrong[in a row]").splitlines()
-    lines = [line for line in marked if line.startswith("E ")]
+    shown = project.run.of_test("test_wrong[in a row]")
+    lines = [line for line in shown.splitlines() if line.startswith("E ")]
     assert "ContractBroken: BROKEN  LOST " in lines[0]
-    assert any(" Why " in line for line in lines)
-    assert any(" Replay " in line for line in lines)
-    assert not any("poll 1" in line for line in lines)
-    assert "pytest_plugin" not in project.run.of_test("test_wrong[in a row]")
+    assert lines[-1] == "E         See 'fakeserver' below: why, and how to play its world again."
+    assert len(lines) <= 4
+    for once in ("  Why  ", "  Replay  ", "  Would  ", "  poll 1  "):
+        assert shown.count(once) == 1
+    assert "pytest_plugin" not in shown
+
+
+def test_a_failure_is_as_wide_as_the_terminal_also_where_a_worker_fails(tmp_path: Path) -> None:
+    write(tmp_path, {"clients.py": WRONG, "test_one.py": ONE})
+    run = run_pytest(tmp_path, "-n1", "-o", "pythonpath=.", more={"COLUMNS": "80"})
+    lines = [line for line in run.of_test("test_one").splitlines() if " Replay " not in line]
+    widths = [len(line) for line in lines if "ContractBroken: " not in line]
+    assert "  Hazards  in this world: late-visible." in lines
+    assert sorted(widths)[-1] == 80  # the rule above the section
+    assert sorted(widths)[-2] <= 80
+    assert sum(width > 72 for width in widths) > 5  # nor narrower than it is
+
+
+@pytest.mark.parametrize("hides", ["--show-capture=no", "--junit-xml=junit.xml"])
+def test_a_traceback_that_stands_alone_says_why_and_how_to_play_it(
+    tmp_path: Path, hides: str
+) -> None:
+    write(tmp_path, {"clients.py": WRONG, "test_one.py": ONE})
+    run = run_pytest(tmp_path, hides, "-o", "pythonpath=.")
+    file = tmp_path / "junit.xml"
+    read = file.read_text(encoding="utf-8") if file.exists() else run.of_test("test_one")
+    assert "  Why  " in read
+    assert "  Replay   pytest test_one.py::test_one --fakeserver-replay " in read
+    assert "See 'fakeserver'" not in read
 
 
 def test_the_world_is_a_section_of_its_own(project: Project) -> None:

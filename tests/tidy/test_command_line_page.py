@@ -10,7 +10,7 @@ from .test_pages import CHECKOUT, pages
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]\b(?!/)")
 OF_OTHERS = {
     *("--quiet", "--upgrade", "--editable", "--group"),  # pip
-    *("--pyargs",),  # pytest
+    *("--pyargs", "--show-capture"),  # pytest
     *("--nworkers", "--nthreads"),  # dask worker
     *("--no-dashboard", "--hypothesis-show-statistics"),  # Hypothesis and HypoFuzz
     *("--worlds", "--write"),  # our long runs in tests/

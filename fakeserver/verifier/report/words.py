@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator
 
 from fakeserver.dialects.base import TOKEN
 
+WIDTH_MIN, WIDTH_MAX = 60, 100
+"""Reports are wrapped to the terminal, within what can be read."""
+
 ERROR_CHARS_MAX = 120
 """An exception's text may hold a whole URL; what it is, and where it was raised, is enough."""
 
