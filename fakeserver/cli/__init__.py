@@ -26,6 +26,7 @@ from fakeserver.cli.options import (
     promise_options,
     report_options,
     search_options,
+    tried_option,
 )
 from fakeserver.cli.probe import probe
 from fakeserver.cli.reports import Reports
@@ -51,12 +52,15 @@ from fakeserver.profile_file import find_profile
 from fakeserver.scenario import Scenario
 from fakeserver.tour import DIALECT_DEFAULT
 from fakeserver.tour import tour as run_tour
+from fakeserver.verifier.changes import Change
 from fakeserver.verifier.clients import Client
+from fakeserver.verifier.doorkeeper import doorkeeper
 from fakeserver.verifier.explain import explain as explain_name
 from fakeserver.verifier.explain import overview
 from fakeserver.verifier.judge import judge as judge_history
 from fakeserver.verifier.margins.measure import measure_margins
 from fakeserver.verifier.promise import Promise
+from fakeserver.verifier.remedies import with_tried
 from fakeserver.verifier.runner import run
 from fakeserver.verifier.search import check_promise, check_shard, chosen_hazards
 from fakeserver.verifier.search import verify as search
@@ -156,6 +160,7 @@ def _part(shard: Shard, options: dict[str, Any]) -> str:
 @cli.command(cls=TakesClient)
 @promise_options
 @command_options
+@tried_option
 @report_options
 @annotations_option
 @click.argument("scenario")
@@ -171,10 +176,33 @@ def replay(scenario: str, client: str | None, **options: Any) -> None:
     loaded = Scenario.load(scenario)
     out = own_stdout()
     client, found = client_of(client, options)
-    history = run(loaded, found)
-    verdict = judge_history(loaded, history, promise_of(options))
+    verdict = _replayed(loaded, found, promise_of(options), is_tried=options["tried"])
     annotate(verdict, found, options["annotations"])
     reports.finish(msgspec.structs.replace(verdict, client=client), out)
+
+
+def _replayed(scenario: Scenario, client: Client, promise: Promise, *, is_tried: bool) -> Verdict:
+    """Return the verdict on one world. Tries what would have helped only if that is wanted.
+
+    Whoever replays may print, or stop in a debugger, and wants to do so once.
+    """
+    with doorkeeper() as keeper:
+
+        def judged(change: Change | None = None) -> Verdict:
+            history = run(scenario, client, keeper=keeper, change=change)
+            return judge_history(scenario, history, promise)
+
+        verdict = judged()
+        if not verdict.findings:
+            return verdict
+        if not is_tried:
+            return verdict.noting("with --tried a replay also tries what would have helped")
+        if keeper.overran is not None:  # nothing is run after a client that took too much time
+            return verdict
+        try:
+            return with_tried(verdict, judged)
+        except KeyboardInterrupt:
+            return verdict.noting("interrupted before all was tried that could have helped")
 
 
 @cli.command()

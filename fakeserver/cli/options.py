@@ -290,6 +290,14 @@ margins_option = click.option(
 )
 
 
+tried_option = click.option(
+    "--tried",
+    is_flag=True,
+    help="Of a broken promise, try what would have helped, as verify does: CLIENT is run some "
+    "dozens of times more.",
+)
+
+
 def as_options(promise: Promise) -> list[str]:
     """Return the options that say the same; what is the default is left out."""
     said = {

@@ -372,6 +372,58 @@ def test_a_counter_example_replays_to_the_same_finding(folder, found):
     assert json.loads(again.stdout)["history"] == found["history"]
 
 
+def test_a_replay_runs_the_client_once_and_tries_what_helps_where_that_is_wanted(folder, found):
+    scenario = found["replay"].split()[2]
+    (folder / "counted.py").write_text(
+        "import clients\n\n\ndef wrong(feed):\n    print('a poll')\n    clients.wrong(feed)\n"
+    )
+    once, tried = (
+        fakeserver("replay", scenario, "counted.py:wrong", "--json", "-", *more, cwd=folder)
+        for more in ([], ["--tried"])
+    )
+    polls = once.stderr.count("a poll")
+    assert polls == sum(step["step"] == "poll-started" for step in found["history"])
+    assert tried.stderr.count("a poll") > polls
+    without, with_it = (json.loads(done.stdout) for done in (once, tried))
+    assert with_it["findings"] == found["findings"]
+    assert with_it["findings"][0]["tried"]["changes"]
+    assert (without["findings"][0]["tried"], with_it["history"]) == (None, without["history"])
+    note = "with --tried a replay also tries what would have helped"
+    assert without["notes"] == [*with_it["notes"], note]
+
+
+STOPPED = """
+import clients
+
+left = {polls}
+
+
+def wrong(feed):
+    global left
+    left -= 1
+    if left < 0:
+        raise KeyboardInterrupt
+    clients.wrong(feed)
+"""
+
+
+def test_ctrl_c_in_what_a_replay_tries_leaves_the_report(folder, found, monkeypatch, capsys):
+    polls = sum(step["step"] == "poll-started" for step in found["history"])
+    (folder / "stopped.py").write_text(STOPPED.format(polls=polls))
+    arguments = ("replay", "--tried", found["replay"].split()[2], "stopped.py:wrong")
+    assert inside(*arguments, folder=folder, monkeypatch=monkeypatch) == 1
+    text = " ".join(capsys.readouterr().out.split())
+    assert text.startswith("BROKEN LOST")
+    assert "interrupted before all was tried that could have helped" in text
+
+
+def test_a_replay_that_is_kept_has_nothing_to_try(folder, found):
+    scenario = found["replay"].split()[2]
+    for more in ([], ["--tried"]):
+        done = fakeserver("replay", scenario, "clients.py:right", *more, cwd=folder)
+        assert "tried" not in done.stdout
+
+
 def test_judge_agrees_without_the_client(folder, found):
     scenario = found["replay"].split()[2]
     history = scenario.removesuffix(".json") + ".history.jsonl"
