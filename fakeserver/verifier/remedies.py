@@ -124,8 +124,8 @@ class _Trial:
         most = len(self._evidence.scenario.events) + 1
         return most if cap is None else min(cap, most)
 
-    def _bounds(self) -> list[str]:
-        """The parameters by which polls start behind some event, in the API's words."""
+    def _bounds(self) -> dict[str, str]:
+        """The fields by which polls start behind some event, with their parameters."""
         names, found = self._evidence.dialect.bounds, set()
         for poll in self._evidence.polls:
             asked = rows_asked(self._evidence, poll)
@@ -136,7 +136,8 @@ class _Trial:
                 if condition.operator in (">", ">=")
                 and not all(map(condition.holds, self._evidence.scenario.events))
             }
-        return [names[field] for field in (RECORDED_AT, ID) if field in found and field in names]
+        kinds = (RECORDED_AT, ID)
+        return {field: names[field] for field in kinds if field in found and field in names}
 
     def _reach_ms(self) -> int:
         """How far a bound must go back to be before everything, ms, in the stamps' granularity."""
@@ -235,9 +236,7 @@ class _Trial:
 
     def _words(self, field: str, change: Change) -> str:
         if field == "look_back_ms":
-            bounds = lines_of(self._bounds())
-            span = duration_text(change.look_back_ms)
-            return f"the lower bound of each poll ({bounds}) {span} earlier"
+            return self._further_back(duration_text(change.look_back_ms))
         if field == "limit_min":
             return f"a limit of at least {change.limit_min} in every request"
         return {
@@ -248,6 +247,17 @@ class _Trial:
             "is_inclusive": "every lower bound inclusive (>= in place of >)",
             "drops_repeats": "repeats dropped by id",
         }[field]
+
+    def _further_back(self, span: str) -> str:
+        """Say from where each poll asked. An id has no distance in time, its events have."""
+        said = {
+            RECORDED_AT: f"{span} earlier",
+            ID: f"below the ids of all events recorded up to {span} before the newest that it had "
+            "passed",
+        }
+        bounds = self._bounds()
+        where = [f"({name}) {said[field]}" for field, name in bounds.items()]
+        return f"the lower bound of each poll {lines_of(where)}"
 
 
 def _listed(said: list[str]) -> str:

@@ -45,8 +45,24 @@ def test_a_poll_that_starts_further_back():
     found = tried(LATE, by_id)
     assert (found.changes, found.amount_ms) == (("look-back", "drop-repeats"), 1_000)
     assert found.sentence == (
-        "With the lower bound of each poll (since_id) 1 s earlier, and repeats dropped by id, the "
-        "promise holds in this world. Other worlds may need all of 1 min."
+        "With the lower bound of each poll (since_id) below the ids of all events recorded up to "
+        "1 s before the newest that it had passed, and repeats dropped by id, the promise holds in "
+        "this world. Other worlds may need all of 1 min."
+    )
+
+
+def test_a_poll_that_starts_from_an_id_and_a_stamp():
+    def by_both(feed):
+        since, low = feed.checkpoint or [1, "1970-01-01 00:00:00"]
+        while page := get(feed, {"since_id": since, "created_at_min": low, "limit": 2}):
+            for row in page:
+                feed.deliver(row)
+            since, low = page[-1]["id"], page[-1]["created_at"][:19].replace("T", " ")
+            feed.save([since, low])
+
+    assert tried(LATE, by_both).sentence.startswith(
+        "With the lower bound of each poll (created_at_min) 1 s earlier and (since_id) below the "
+        "ids of all events recorded up to 1 s before the newest that it had passed, and repeats "
     )
 
 
@@ -343,7 +359,7 @@ def test_a_search_says_what_it_tried_and_always_the_same():
     first, again = (verify(by_id, dialect="haravan", examples=50) for _ in range(2))
     assert first.findings[0].tried is not None
     assert first == again
-    assert f"  Tried    {first.findings[0].tried.sentence}" in first.text(width=200)
+    assert f"  Tried    {first.findings[0].tried.sentence}" in first.text(width=300)
     told = json.loads(first.to_json())["findings"][0]["tried"]
     assert told["changes"] == ["look-back", "drop-repeats"]
     assert told["amount_ms"] == first.findings[0].tried.amount_ms
