@@ -2,8 +2,6 @@
 
 import re
 import sys
-import sysconfig
-import venv
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,9 @@ import yaml
 
 from fakeserver.cli import cli
 
-from .steps import ACTION, STEPS, Result, run_action
+from .github import run_workflow
+from .machine import CHECKOUT
+from .steps import ACTION, STEPS, Seen, run_ours
 
 OF_THE_ACTION = {
     "client",
@@ -54,11 +54,11 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def broken(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return run_action(
+def broken(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """On a machine that has Python and pip alone; the action installs its own commit."""
+    return run_ours(
         workspace,
-        tmp_path_factory.mktemp("runner"),
-        python=sys.executable,
+        tmp_path_factory.mktemp("runner") / "machine",
         dialect="haravan",
         client="clients.py:wrong",
         working_directory="sub",
@@ -67,40 +67,46 @@ def broken(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
     )
 
 
-def test_a_broken_promise_fails_the_step(broken: Result) -> None:
-    assert broken.status == 1, broken.log
+def test_a_broken_promise_fails_the_step(broken: Seen) -> None:
+    assert broken.status == "failure", broken.log
     assert broken.outputs == {"outcome": "broken", "exit-status": "1"}
     assert "\nBROKEN  LOST" in broken.log
 
 
-def test_its_annotation_names_file_and_line_from_the_workspace_on(broken: Result) -> None:
+def test_its_annotation_names_file_and_line_from_the_workspace_on(broken: Seen) -> None:
     [command] = broken.commands
     assert command.startswith(f"::error file=sub/clients.py,line={WRONG_AT},title=fakeserver%3A ")
     assert "%0AReplay: fakeserver replay .fakeserver/" in command
 
 
-def test_the_summary_has_the_report(broken: Result, workspace: Path) -> None:
+def test_the_summary_has_the_report(broken: Seen) -> None:
     assert broken.summary.startswith("### clients.py:wrong: broken\n\n``````text\nBROKEN  LOST")
     assert broken.summary.endswith("``````\n")
-    assert str(workspace) not in broken.summary
+    assert str(broken.run.workspace) not in broken.summary
 
 
-def test_options_reach_the_command(broken: Result, workspace: Path) -> None:
+def test_it_installs_its_own_commit_for_the_python_of_the_job(broken: Seen) -> None:
+    [installed] = broken.run.machine.folder.glob("venv/lib/python3.*/site-packages/fakeserver-*")
+    assert installed.name.endswith(".dist-info")
+
+
+def test_options_reach_the_command(broken: Seen) -> None:
     assert "clients.py:wrong · haravan · profile default · seed 5 · up to 200 worlds" in broken.log
-    assert (workspace / "sub" / "a verdict.json").is_file()
+    assert (broken.run.workspace / "sub" / "a verdict.json").is_file()
 
 
 def test_a_kept_promise_passes_and_is_not_annotated(workspace: Path, tmp_path: Path) -> None:
-    result = run_action(
+    result = run_ours(
         workspace,
-        tmp_path,
+        tmp_path / "machine",
         python=sys.executable,
+        package="none",
         dialect="haravan",
         client="sub/clients.py:right",
         examples="40",
         summary="false",
     )
-    assert (result.status, result.outputs["outcome"]) == (0, "kept"), result.log
+    assert (result.status, result.outputs["outcome"]) == ("success", "kept"), result.log
     assert result.commands == []
     assert result.summary == ""
 
@@ -108,35 +114,47 @@ def test_a_kept_promise_passes_and_is_not_annotated(workspace: Path, tmp_path: P
 def test_values_are_never_run(workspace: Path, tmp_path: Path) -> None:
     """What comes from a pull request's title, say, stays one word, whatever is in it."""
     hostile = '"; touch pwned; $(touch pwned) `touch pwned` \n::error::pwned'
-    result = run_action(
-        workspace, tmp_path, python=sys.executable, dialect="haravan", client=hostile, only=hostile
+    result = run_ours(
+        workspace,
+        tmp_path / "machine",
+        python=sys.executable,
+        package="none",
+        dialect="haravan",
+        client=hostile,
+        only=hostile,
     )
-    assert (result.status, result.outputs["outcome"]) == (2, "usage"), result.log
-    assert not list(workspace.rglob("pwned"))
+    assert (result.status, result.outputs["outcome"]) == ("failure", "usage"), result.log
+    assert not list(result.run.machine.folder.rglob("pwned"))
 
 
 def test_a_command_is_split_into_words_and_not_run_by_a_shell(
     workspace: Path, tmp_path: Path
 ) -> None:
-    result = run_action(
+    result = run_ours(
         workspace,
-        tmp_path,
+        tmp_path / "machine",
         python=sys.executable,
+        package="none",
         dialect="haravan",
         command=f"'{sys.executable}' 'my program.py' 'a b' '$HOME' ';' touch pwned",
         examples="1",
     )
-    assert result.status == 1, result.log
-    words = (workspace / "arguments").read_text(encoding="utf-8")
+    assert result.status == "failure", result.log
+    words = (result.run.workspace / "arguments").read_text(encoding="utf-8")
     assert words == repr(["a b", "$HOME", ";", "touch", "pwned"])
     assert result.commands[0].startswith("::error file=my program.py,line=1,title=")
 
 
 def test_an_unfinished_quote_is_a_usage_error(workspace: Path, tmp_path: Path) -> None:
-    result = run_action(
-        workspace, tmp_path, python=sys.executable, dialect="haravan", command="sh 'poll.sh"
+    result = run_ours(
+        workspace,
+        tmp_path / "machine",
+        python=sys.executable,
+        package="none",
+        dialect="haravan",
+        command="sh 'poll.sh",
     )
-    assert result.status == 2
+    assert result.outputs == {"outcome": "usage", "exit-status": "2"}
     assert "the input command: No closing quotation: sh 'poll.sh" in result.log
 
 
@@ -171,21 +189,10 @@ def test_every_input_reaches_a_step() -> None:
 
 
 @pytest.mark.nightly
-def test_it_installs_its_own_commit(workspace: Path, tmp_path: Path) -> None:
-    """Without a network: what it needs is found in the environment that runs this test."""
-    base = tmp_path / "base"
-    venv.create(base, with_pip=False, symlinks=True)
-    [packages] = base.glob("lib/python3.*/site-packages")
-    ours = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    (packages / "ours.pth").write_text("\n".join(sorted(ours)) + "\n", encoding="utf-8")
-    result = run_action(
-        workspace,
-        tmp_path,
-        steps=("install", "verify"),
-        more={"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"},
-        python=str(base / "bin" / "python"),
-        dialect="haravan",
-        client="sub/clients.py:wrong",
-    )
-    assert (result.status, result.outputs["outcome"]) == (1, "broken"), result.log
-    assert list(packages.glob("fakeserver-*.dist-info"))
+def test_our_own_workflow_runs_the_action(tmp_path: Path) -> None:
+    """Its job, as a runner does: a right client, a wrong program that may fail, and what came."""
+    text = (CHECKOUT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    [result] = run_workflow(yaml.safe_load(text), CHECKOUT, tmp_path, only="action")
+    assert result.status == "success", result.log
+    assert result.outputs["faulty"]["outcome"] == "broken"
+    assert result.summary.count("### ") == 2

@@ -1,4 +1,7 @@
-"""contracts/CI.md: what is there to copy fits the action, the command line and the plugin."""
+"""contracts/CI.md: what is there to copy fits the action and the command line.
+
+Its blocks are run by `tests/tidy/test_pages.py`.
+"""
 
 import re
 import shlex
@@ -11,7 +14,6 @@ import pytest
 import yaml
 
 from fakeserver.cli import cli
-from fakeserver.pytest_plugin.options import OPTIONS
 
 from .steps import ACTION
 
@@ -35,12 +37,6 @@ def steps_in(value: Any) -> Iterator[dict[str, Any]]:
             yield from steps_in(each)
 
 
-def shell_lines() -> list[str]:
-    jobs = [yaml.safe_load(text) for text in blocks("yaml")]
-    scripts = [line for job in jobs for line in job.get("verify-client", {}).get("script", ())]
-    return [*scripts, *(line for text in blocks("sh") for line in text.splitlines())]
-
-
 def test_workflows_give_the_action_what_it_takes() -> None:
     uses = [
         step
@@ -57,20 +53,6 @@ def test_workflows_give_the_action_what_it_takes() -> None:
 def test_the_page_names_every_input_and_output() -> None:
     for name in (*ACTION["inputs"], *ACTION["outputs"]):
         assert f"`{name}`" in PAGE, name
-
-
-def test_commands_are_understood(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    words = [shlex.split(line, comments=True) for line in shell_lines()]
-    verified = [line[2:] for line in words if line[0].endswith("fakeserver")]
-    assert len(verified) == 2
-    for arguments in verified:
-        context = cli.commands["verify"].make_context(
-            "verify",
-            list(arguments),
-            parent=click.Context(cli, **cli.context_settings),
-        )
-        assert (context.params["client"], context.params["seconds"]) == ("my_client.py:follow", 120)
 
 
 def numbered(text: str) -> str:
@@ -114,11 +96,3 @@ def command_of(line: str) -> str:
     else:
         assert context.params["files"] == ("verdict-2.json",)
     return name
-
-
-def test_options_of_pytest_exist() -> None:
-    [line] = [line for line in shell_lines() if line.startswith("pytest ")]
-    known = {option.flag for option in OPTIONS}
-    given = {word for word in shlex.split(line) if word.startswith("--")}
-    assert given
-    assert given <= known

@@ -199,3 +199,7 @@ def lateness_of(scenario: Scenario) -> Iterator[tuple[Any, int, int]]:
     for event in scenario.events:
         if event.recorded_at is not None:
             yield event.id, event.recorded_at, event.visible_at
+
+
+if __name__ == "__main__":
+    print(as_har(Reader(drawn_world("haravan", 12), 12).read()).decode())

@@ -234,6 +234,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "my_client.py": "from clients import right as follow\n",
         "test_passing.py": PASSING,
         "test_failing.py": FAILING,
+        "tests/worlds/lost-1f3a.json": kept,
         "worlds/kept.json": kept,
         "worlds/harmless.json": harmless,
         "pytest.ini": "[pytest]\npythonpath = .\naddopts = --strict-markers\n",
@@ -248,12 +249,12 @@ def test_what_should_passes(project: Project) -> None:
     listed = [line for line in project.run.text.splitlines() if re.match("FAILED|ERROR ", line)]
     named = {line.split()[1] for line in listed}
     assert {name.partition("::")[0] for name in named} == {"test_failing.py"}, project.run.text
-    assert project.run.outcomes["passed"] == 19
+    assert project.run.outcomes["passed"] == 20
 
 
 def test_the_page_shows_tests(project: Project) -> None:
     """Those that pass above; and it names every option, fixture and word of the environment."""
-    assert len(files_of_the_page()) == 3
+    assert len(files_of_the_page()) == 4
     page = PAGE.read_text(encoding="utf-8")
     for option in OPTIONS:
         if option.twins:

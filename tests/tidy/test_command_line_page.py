@@ -5,7 +5,7 @@ import re
 import pytest
 
 from .command_line import PAGE, option_names, page
-from .test_pages import CHECKOUT, pages
+from .snippets import CHECKOUT, pages
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]\b(?!/)")
 OF_OTHERS = {
@@ -13,6 +13,7 @@ OF_OTHERS = {
     *("--pyargs", "--show-capture"),  # pytest
     *("--nworkers", "--nthreads"),  # dask worker
     *("--no-dashboard", "--hypothesis-show-statistics"),  # Hypothesis and HypoFuzz
+    *("--save", "--appendonly"),  # redis-server
     *("--worlds", "--write"),  # our long runs in tests/
 }
 """Options of other programs, and of our own that users of the package do not meet."""

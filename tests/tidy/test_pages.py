@@ -8,276 +8,55 @@ The fenced blocks of a page are run in their order, all in one folder that start
 | ``console`` | lines that start with ``$ `` are run in a shell; output that is shown must come (and error output with it), ``...`` stands for anything; the exit status must be 0, or N for the last command after ``<!-- exit: N -->`` |
 | ``console`` after ``<!-- server -->`` | its one command is left running, once it has said what is shown; at the end SIGTERM must end it with status 0; another, free port stands for its ``--port`` on the whole page |
 | ``python`` | is run as a program |
+| ``sh`` | its lines are run by one bash, which stops at the first that fails; exit status as above |
+| after ``<!-- job: github -->``, ``<!-- job: gitlab -->`` | its jobs are run as a runner does (`tests/ci`), on a copy of the folder |
 | after ``<!-- first-command -->``, ``<!-- test-command -->`` | `.ci/run` runs it |
+| after ``<!-- run-by: FILE -->`` beside ``file`` | that test runs the file; any other file must be named by a later block |
 | after ``<!-- part-of: FILE -->`` | must stand so in that file of the checkout |
 | after ``<!-- skip: REASON -->`` | nothing |
 | after ``<!-- drawing -->`` | nothing: it is for people |
 
-Any other block is an error. So is a link that leads nowhere.
+Any other block is an error. So is a link that leads nowhere. More comments say what a block needs,
+each as often as it must:
+
+| above a block | means |
+|---|---|
+| ``<!-- with: OLD => NEW -->`` | NEW is run for OLD, also at night: what only somebody else has (an address, a token), or what takes hours |
+| ``<!-- by-day: OLD => NEW -->`` | NEW is run for OLD, which takes long; the nightly run takes the block as it stands |
+| ``<!-- nightly -->`` | it takes minutes, and only the nightly run runs it |
+| ``<!-- needs: NAME -->`` | it is run where there is a program, or a Python package, of this name; a CI machine must have it |
+| ``<!-- before: COMMAND -->`` | is run first: it makes what the reader has by then. ``$CHECKOUT`` is the checkout |
+| ``<!-- meanwhile: COMMAND -->`` | is left running from here on, like ``server``, once somebody listens on its ``--port`` |
+| ``<!-- in: checkout -->`` | it is run in a copy of the checkout |
+| ``<!-- in: environment -->`` | it is run in a virtual environment of its own, where pip may install: without a network, ``$FAKESERVER`` is the checkout |
 """  # noqa: E501 - a table
 
-import os
 import re
-import shlex
-import signal
 import socket
-import subprocess
-import sys
-import textwrap
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-FENCE = re.compile(r"(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<language>[\w+-]*)")
-MARKER = re.compile(r"<!--\s*(?P<name>[a-z-]+)(?::\s*(?P<value>.*?))?\s*-->")
-MARKERS = {"file", "part-of", "drawing", "skip", "exit", "server", "first-command", "test-command"}
-CHECKOUT = Path(__file__).parents[2]
-COMMAND_SECONDS_MAX = 300
-"""Only a hanging command takes that long."""
+from .following import follow, free_port
+from .snippets import CHECKOUT, matches, pages, snippets
 
 
-class Snippet(NamedTuple):
-    """A fenced block with the comments directly above it; `line` is where it opens."""
-
-    line: int
-    language: str
-    markers: Mapping[str, str]
-    body: str
-
-
-class Command(NamedTuple):
-    """A command of a console block, and the output that the block shows for it."""
-
-    text: str
-    output: str
-
-
-def snippets(text: str) -> Iterator[Snippet]:
-    """The fenced blocks of a page."""
-    markers: dict[str, str] = {}
-    opened: tuple[int, re.Match[str]] | None = None
-    body: list[str] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if opened is not None:
-            if line.strip() == opened[1]["fence"]:
-                inside = textwrap.dedent("\n".join(body)) + "\n"
-                yield Snippet(opened[0], opened[1]["language"], markers, inside)
-                opened, body, markers = None, [], {}
-            else:
-                body.append(line)
-        elif fence := FENCE.match(line):
-            opened = number, fence
-        elif marker := MARKER.fullmatch(line.strip()):
-            markers[marker["name"]] = marker["value"] or ""
-        elif line.strip():
-            markers = {}
-    assert opened is None, f"line {opened and opened[0]}: this block is never closed"
-
-
-def commands(body: str) -> list[Command]:
-    """The commands of a console block. A line that ends with a backslash goes on in the next."""
-    joined = re.sub(r"\\\n(> )?", "", body)
-    found: list[Command] = []
-    for line in joined.splitlines():
-        if line.startswith("$ "):
-            found.append(Command(line[2:], ""))
-        elif found:
-            found[-1] = found[-1]._replace(output=f"{found[-1].output}{line}\n")
-        elif line.strip():
-            return []
-    return found
-
-
-def matches(shown: str, came: str) -> bool:
-    """Tell whether output is as shown. Blanks at the ends of lines and of the whole are free."""
-    pattern = ""
-    for line in shown.strip("\n").splitlines():
-        if line.strip() == "...":
-            pattern += r"(?:.*\n)?"  # any number of lines, also none
-        else:
-            pattern += re.escape(line.rstrip()).replace(r"\.\.\.", ".*") + r"\n"
-    lines = (line.rstrip() for line in came.strip("\n").splitlines())
-    return re.fullmatch(pattern, "".join(f"{line}\n" for line in lines), re.DOTALL) is not None
-
-
-def reader_environment(folder: Path) -> dict[str, str]:
-    """A shell with the virtual environment activated, and nothing of the run that tests it."""
-    foreign = ("PYTEST", "FAKESERVER", "PYTHON", "COV", "CI", "GITHUB")
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(foreign)
-    }
-    programs = str(Path(sys.executable).parent)
-    return environment | {
-        "PATH": os.pathsep.join([programs, os.environ["PATH"]]),
-        "HOME": str(folder),
-        "COLUMNS": "100",
-        "NO_COLOR": "1",
-        "TERM": "dumb",
-    }
-
-
-def run(command: str | list[str], folder: Path) -> tuple[int, str]:
-    """Exit status and output, error output included, as on a terminal."""
-    done = subprocess.run(
-        command,
-        shell=isinstance(command, str),
-        cwd=folder,
-        env=reader_environment(folder),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=COMMAND_SECONDS_MAX,
-        check=False,
-    )
-    return done.returncode, done.stdout
-
-
-def follow_console(snippet: Snippet, folder: Path) -> Iterator[str]:
-    """Run a console block; yield what went otherwise than shown."""
-    found = commands(snippet.body)
-    if not found:
-        yield "a console block must start with a line '$ COMMAND'"
-    for number, command in enumerate(found, start=1):
-        last = number == len(found)
-        expected = int(snippet.markers.get("exit", "0")) if last else 0
-        status, came = run(command.text, folder)
-        if status != expected:
-            yield f"$ {command.text}\nexit status {status}, expected {expected}; it said:\n{came}"
-        elif command.output.strip() and not matches(command.output, came):
-            yield f"$ {command.text}\nshown:\n{command.output}\nbut it said:\n{came}"
-
-
-@contextmanager
-def left_running(snippet: Snippet, folder: Path) -> Iterator[list[str]]:
-    """Leave the command of a block running meanwhile; gives what went otherwise than shown."""
-    complaints: list[str] = []
-    command = commands(snippet.body)[0]
-    process = subprocess.Popen(
-        shlex.split(command.text),
-        cwd=folder,
-        env=reader_environment(folder),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    came = "".join(process.stdout.readline() for _ in command.output.splitlines())
-    if not matches(command.output, came):
-        complaints.append(f"$ {command.text}\nshown:\n{command.output}\nbut it said:\n{came}")
-    try:
-        yield complaints
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=COMMAND_SECONDS_MAX)
-        if process.returncode:
-            complaints.append(f"$ {command.text}\nended with exit status {process.returncode}")
-
-
-def follow_snippet(snippet: Snippet, folder: Path) -> Iterator[str]:
-    """Do what a block asks for; yield what is wrong with it."""
-    markers = snippet.markers
-    if unknown := sorted(markers.keys() - MARKERS):
-        yield f"unknown marker {', '.join(unknown)}; known are {', '.join(sorted(MARKERS))}"
-    if "skip" in markers:
-        if len(markers["skip"].split()) < 3:
-            yield "skip needs a reason that a reader understands"
-    elif markers.keys() & {"first-command", "test-command", "drawing"}:
-        pass
-    elif "part-of" in markers:
-        if not is_part(snippet.body, (CHECKOUT / markers["part-of"]).read_text(encoding="utf-8")):
-            yield f"this is not, or no longer, a part of {markers['part-of']}"
-    elif "file" in markers:
-        write_file(snippet, folder)
-    else:
-        yield from run_snippet(snippet, folder)
-
-
-def is_part(body: str, text: str) -> bool:
-    """Tell whether the lines of a block stand so in a text, at whatever indent."""
-    return any(textwrap.indent(body, " " * indent).rstrip() in text for indent in (0, 4, 8))
-
-
-def write_file(snippet: Snippet, folder: Path) -> None:
-    """Write a block to the file that it names."""
-    path = (folder / snippet.markers["file"]).resolve()
-    assert path.is_relative_to(folder.resolve()), f"{path} is outside the reader's folder"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(snippet.body, encoding="utf-8")
-
-
-def run_snippet(snippet: Snippet, folder: Path) -> Iterator[str]:
-    """Run a block by its language; yield what is wrong with it."""
-    if snippet.language == "console":
-        yield from follow_console(snippet, folder)
-    elif snippet.language == "python":
-        status, came = run([sys.executable, "-c", snippet.body], folder)
-        if status:
-            yield f"the program ended with exit status {status} and said:\n{came}"
-    else:
-        yield (
-            f"nothing runs this block ({snippet.language or 'without a language'}); "
-            "put <!-- file: NAME --> or <!-- skip: REASON --> above it"
-        )
-
-
-def on_free_ports(found: list[Snippet]) -> list[Snippet]:
-    """Put a free port in place of each on which a page leaves a server running.
-
-    A reader has the port of the page for himself; what runs beside this test may have it too.
-    """
-    servers = [snippet.body for snippet in found if "server" in snippet.markers]
-    ports = dict.fromkeys(port for body in servers for port in PORT.findall(body) if port != "0")
-    for port in ports:
-        free = str(free_port())
-        found = [
-            snippet
-            if "part-of" in snippet.markers
-            else snippet._replace(body=re.sub(rf"\b{port}\b", free, snippet.body))
-            for snippet in found
-        ]
-    return found
-
-
-PORT = re.compile(r"--port (\d+)")
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-    return port
-
-
-def follow(text: str, folder: Path) -> list[str]:
-    """Follow a page from top to bottom; return what went wrong, each with its line."""
-    complaints: list[tuple[int, list[str]]] = []
-    with ExitStack() as stack:
-        for snippet in on_free_ports(list(snippets(text))):
-            if "server" in snippet.markers:
-                said = stack.enter_context(left_running(snippet, folder))
-            else:
-                said = list(follow_snippet(snippet, folder))
-            complaints.append((snippet.line, said))
-    return [f"line {line}: {one}" for line, said in complaints for one in said]
-
-
-def pages() -> list[str]:
-    """The documents of the checkout, by their paths."""
-    found = [CHECKOUT / "README.md", CHECKOUT / "fakeserver" / "ARCHITECTURE.md"]
-    for folder in ("contracts", "fixtures"):
-        found += sorted((CHECKOUT / folder).rglob("*.md"))
-    names = [path.relative_to(CHECKOUT).as_posix() for path in found]
-    return [name for name in names if "/node_modules/" not in name]
+def waits_for_the_night(page: str) -> bool:
+    """Tell whether a page has blocks that are run otherwise, or only, at night."""
+    found = snippets((CHECKOUT / page).read_text(encoding="utf-8"))
+    return any({"nightly", "by-day"} & snippet.markers.keys() for snippet in found)
 
 
 @pytest.mark.parametrize("page", pages())
 def test_a_page_does_as_it_says(page: str, tmp_path: Path) -> None:
     complaints = follow((CHECKOUT / page).read_text(encoding="utf-8"), tmp_path)
+    assert not complaints, "\n\n".join(["", *(f"{page}, {each}" for each in complaints)])
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("page", [page for page in pages() if waits_for_the_night(page)])
+def test_a_page_does_as_it_says_also_where_it_takes_long(page: str, tmp_path: Path) -> None:
+    complaints = follow((CHECKOUT / page).read_text(encoding="utf-8"), tmp_path, night=True)
     assert not complaints, "\n\n".join(["", *(f"{page}, {each}" for each in complaints)])
 
 
@@ -385,6 +164,63 @@ $ ls up
 up
 ```
 
+```sh
+test -e seen
+test ! -e unseen || exit 1
+```
+
+<!-- before: echo here >before -->
+<!-- with: nobody => reader -->
+<!-- by-day: 10000 => 3 -->
+<!-- exit: 3 -->
+```sh
+grep here before
+test nobody = reader
+exit 10000
+```
+
+<!-- needs: no_such_program -->
+```sh
+exit 1
+```
+
+<!-- nightly -->
+```sh
+exit 1
+```
+
+<!-- file: listen.py -->
+```python
+import signal
+import socket
+import sys
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+listening = socket.create_server(("127.0.0.1", int(sys.argv[2])))
+signal.pause()
+```
+
+<!-- meanwhile: python listen.py --port 8765 -->
+```python
+import socket  # listen.py listens
+
+socket.create_connection(("127.0.0.1", 8765)).close()
+```
+
+<!-- job: gitlab -->
+```yaml
+prints:
+  image: python:3.13
+  script:
+    - grep greet/hello.py seen
+```
+
+<!-- run-by: tests/tidy/test_pages.py -->
+<!-- file: test_elsewhere.py -->
+```python
+assert False
+```
+
 <!-- part-of: pyproject.toml -->
 ```toml
 [project.scripts]
@@ -408,9 +244,10 @@ exit 1
 """
 
 
-def test_innocent_page(tmp_path: Path) -> None:
+def test_innocent_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
     assert follow(INNOCENT, tmp_path) == []
-    assert (tmp_path / "seen").read_text(encoding="utf-8") == "greet/hello.py\n"
+    assert (tmp_path / "reader" / "seen").read_text(encoding="utf-8") == "greet/hello.py\n"
 
 
 def test_a_server_runs_on_a_port_of_its_own(tmp_path: Path) -> None:
@@ -428,9 +265,31 @@ $ echo {taken} > port
 """
     with socket.create_server(("127.0.0.1", taken)):
         assert follow(page, tmp_path) == []
-    port = (tmp_path / "port").read_text(encoding="utf-8").strip()
+    port = (tmp_path / "reader" / "port").read_text(encoding="utf-8").strip()
     assert port.isdecimal()
     assert int(port) != taken
+
+
+def test_by_night_a_page_is_followed_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The blocks that must be run otherwise by day, or not at all, complain."""
+    monkeypatch.delenv("CI", raising=False)
+    said = follow(INNOCENT, tmp_path, night=True)
+    complaints = [each.splitlines()[0].split(": ")[1] for each in said]
+    assert complaints == [
+        "the lines ended with exit status 16, expected 3:",
+        "the lines ended with exit status 1, expected 0:",
+    ]
+
+
+def test_on_a_ci_machine_nothing_that_a_block_needs_may_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    page = "<!-- needs: no_such_program -->\n```sh\ntrue\n```\n"
+    [complaint] = follow(page, tmp_path)
+    assert "on a CI machine there must be no_such_program" in complaint
 
 
 CULPRITS = {
@@ -464,6 +323,34 @@ CULPRITS = {
     ),
     "marker too far away": ("<!-- skip: not run at all -->\nwords\n```toml\n```", "nothing runs"),
     "skip without a reason": ("<!-- skip: -->\n```json\n```", "needs a reason"),
+    "lines fail": ("```sh\nfalse\ntrue\n```", "exit status 1, expected 0"),
+    "unset variable": ("```sh\necho $NOBODY\n```", "exit status 1, expected 0"),
+    "lines should fail": ("<!-- exit: 2 -->\n```sh\ntrue\n```", "exit status 0, expected 2"),
+    "preparation fails": ("<!-- before: false -->\n```sh\ntrue\n```", "before: false"),
+    "nothing to replace": (
+        "<!-- with: shop => 127.0.0.1 -->\n```sh\ntrue\n```",
+        "the block must have OLD",
+    ),
+    "nothing in its place": ("<!-- by-day: true -->\n```sh\ntrue\n```", "must be 'OLD => NEW'"),
+    "nobody listens": (
+        "<!-- meanwhile: sh -c 'exit 0' --port 8765 -->\n```sh\ntrue\n```",
+        "nobody listens on its --port",
+    ),
+    "no such place": ("<!-- in: prison -->\n```sh\ntrue\n```", "not in prison"),
+    "file that nothing runs": ("<!-- file: a.py -->\n```python\n```", "and nothing runs it"),
+    "file that no test runs": (
+        "<!-- run-by: tests/gone.py -->\n<!-- file: a.py -->\n```python\n```",
+        "there is no tests/gone.py that runs a.py",
+    ),
+    "job fails": (
+        "<!-- job: gitlab -->\n```yaml\na:\n  image: python:3.13\n  script:\n    - exit 1\n```",
+        "the job a ended as failure",
+    ),
+    "job with a word that nobody knows": (
+        "<!-- job: github -->\n```yaml\njobs:\n  a:\n    runs_on: ubuntu-latest\n```",
+        "a: runs_on is not known here",
+    ),
+    "job of another service": ("<!-- job: jenkins -->\n```yaml\n```", "not jenkins"),
     "misspelt marker": ("<!-- skp: for no reason -->\n```json\n```", "unknown marker skp"),
 }
 
