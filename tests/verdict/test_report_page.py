@@ -29,6 +29,7 @@ from .worlds import by_id, event, get, world
 HISTORIES = Path(__file__).parents[2] / "fixtures" / "histories"
 NAMES = sorted(p.name.removesuffix(".expected.json") for p in HISTORIES.glob("*.expected.json"))
 VOID = {"meta", "link", "br", "rect", "path", "circle"}
+PHONE = 390
 PAGE_BYTES_MAX = 40_000
 """Of the page without a verdict: it is part of each report."""
 
@@ -142,7 +143,8 @@ class Browser:
         return self.driver.execute_cdp_cmd(command, arguments)
 
     def resize(self, width: int) -> None:
-        size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        """Have a window of so many pixels; a phone has one without bars at its edges."""
+        size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": width <= PHONE}
         self.cdp("Emulation.setDeviceMetricsOverride", **size)
 
     def opened(self) -> list[str]:
@@ -250,7 +252,7 @@ def test_hostile_text_is_text(browser: Browser) -> None:
         assert browser.run("return window.harmed ?? null") is None
         assert browser.run("return document.querySelectorAll('img, main script').length") == 0
         assert browser.log() == []
-    browser.one("a.event .hit").click()
+    browser.one("a.label .hit").click()
     assert json.loads(browser.one("article.open pre").text)["message"] == HOSTILE
     browser.one("a.column.request .hit").click()
     (article,) = browser.opened()
@@ -328,7 +330,7 @@ def test_lines_and_bars_differ_without_colour(lost: Browser) -> None:
     assert lost.one(".name.lost").text.startswith("✗")
 
 
-@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("width", [360, PHONE, 1200])
 def test_it_fits_its_window(browser: Browser, width: int) -> None:
     scenario = world([event(number, number) for number in range(2, 40)], polls=(60, 120, 180, 240))
     promise = Promise(order="recorded")
@@ -341,3 +343,52 @@ def test_it_fits_its_window(browser: Browser, width: int) -> None:
     before = browser.run(left)
     browser.run("document.querySelector('.map').scrollLeft = 200")
     assert browser.run(left) == before, "the names stay where they are"
+
+
+SEEN = """
+const map = document.querySelector('.map');
+const box = map.getBoundingClientRect();
+const from = document.querySelector('.names').getBoundingClientRect().right;
+const found = [...map.querySelectorAll(arguments[0])].map((e) => e.getBoundingClientRect());
+return found.length > 0 && found.every((e) => e.left >= from - 1 && e.right <= box.right + 1);
+"""
+"""Tells whether all such parts of a drawing are to be seen, none below the names."""
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("haravan-lost-never-asked", (".lost .seen", ".loss", ".column.evidence")),
+        ("haravan-lost-after-a-503", (".lost .seen", ".loss", ".column.evidence")),
+        ("haravan-lost-killed-without-a-save", (".lost .seen", ".loss", ".kill", ".poll")),
+        ("saleschannel-duplicated-overlap", (".dot.evidence", ".link", ".column.evidence")),
+        ("saleschannel-stuck-at-ties", (".column.evidence", ".end", ".poll")),
+        ("saleschannel-crashed", (".column.evidence", ".end", ".poll")),
+    ],
+)
+@pytest.mark.parametrize("width", [PHONE, 1200])
+def test_one_glance_shows_what_the_finding_rests_on(
+    browser: Browser, name: str, parts: tuple[str, ...], width: int
+) -> None:
+    """Nobody scrolls, neither on a phone; and letters can be read."""
+    browser.resize(width)
+    browser.show(judged(name))
+    assert [part for part in parts if not browser.run(SEEN, part)] == []
+    page = "return document.documentElement.scrollWidth"
+    assert browser.run(page) <= width
+    letters = "const s = document.querySelector(arguments[0]); return 11.5 * s.getScreenCTM().a"
+    sizes = [browser.run(letters, drawing) for drawing in (".names", ".plot")]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.01), "lanes and their names have one scale"
+    assert 10 <= sizes[1] <= 16.5
+
+
+def test_a_long_map_begins_with_what_the_finding_rests_on(browser: Browser) -> None:
+    """It scrolls in its box; the lost event is the last of many."""
+    rows = [event(number, number) for number in range(2, 40)]
+    scenario = world([*rows, event(41, 41, visible=90), event(42, 42)], polls=(60, 120, 180, 240))
+    browser.resize(PHONE)
+    browser.show(judge(scenario, run(scenario, by_id)))
+    assert browser.run("return document.querySelector('.map').scrollLeft") > PHONE
+    assert browser.run(SEEN, ".lost .seen, .loss")
+    browser.run("document.querySelector('.map').scrollLeft = 0")
+    assert not browser.run(SEEN, ".loss")

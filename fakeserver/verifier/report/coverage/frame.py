@@ -19,15 +19,15 @@ LANES_HIGH = {6: 34, 14: 26, 99: 18}
 END = 11
 """Room for what a request asks for beyond all events."""
 WIDTHS = {"time": 12, "request": 24, "call": 18, "gap": 40}
-POLL_WIDTH_MIN = 64
+POLL_WIDTH_MIN = 58
 """A poll has room for its number and its time."""
 BREAK_MS_MIN = 600_000
 """Ten minutes without anything are a break in the axis, with their length."""
 BREAK_WIDTH = 52
-AFTER = 56
+AFTER = 40
 """Behind the last column an event goes on, and a lost one is called so."""
-WIDTH_WANTED = 760
-"""A small world is drawn wider, up to this or to `STRETCH_MAX` times: it has the room."""
+WIDTH_WANTED = 250
+"""A small world is drawn wider, up to this or to `STRETCH_MAX` times: a phone has the room."""
 STRETCH_MAX = 2.4
 
 
@@ -102,7 +102,7 @@ def _across(
         elif ms > 0:
             at += stretch * min(24, 3 * log2(1 + ms / 1000))
         if column.poll and (not polls or polls[-1][0] != column.poll):
-            at = max(at, *(right for _, _, right in polls[-1:])) + 4 if polls else at
+            at = max(at, *(right for _, _, right in polls[-1:])) + 3 if polls else at
             polls.append((column.poll, round(at), round(at) + POLL_WIDTH_MIN))
         width = WIDTHS[column.kind] * stretch
         xs.append(round(at + width / 2))

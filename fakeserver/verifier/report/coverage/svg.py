@@ -31,14 +31,16 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 FILLED: tuple[Cell, ...] = ("asked", "some", "returned")
 
 
+def lanes_width(coverage: CoverageMap) -> int:
+    """Return how many pixels the names and keys of the lanes take."""
+    letters = [len(each.name) + len(each.key) + 2 + 2 * each.is_lost for each in coverage.lanes]
+    return max(66, round(max(letters, default=0) * CHAR) + 14)
+
+
 def lanes_svg(coverage: CoverageMap) -> str:
     """Draw the names and keys of the lanes."""
     place = frame(coverage)
-    names = [*coverage.lanes]
-    widest = max(
-        (len(lane.name) + len(lane.key) + 3 + 2 * lane.is_lost for lane in names), default=0
-    )
-    width = max(84, round(widest * CHAR) + 18)
+    width = lanes_width(coverage)
     parts = [
         f'<svg class="names" width="{width}" height="{place.height}" '
         f'viewBox="0 0 {width} {place.height}" aria-hidden="true" focusable="false">',

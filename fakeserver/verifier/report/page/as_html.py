@@ -15,7 +15,8 @@ from fakeserver.clock import clock_text
 from fakeserver.dialects.base import TOKEN
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.report.coverage.build import EVENTS_MAPPED_MAX, coverage_map
-from fakeserver.verifier.report.coverage.svg import lanes_svg, plot_svg
+from fakeserver.verifier.report.coverage.frame import frame
+from fakeserver.verifier.report.coverage.svg import lanes_svg, lanes_width, plot_svg
 from fakeserver.verifier.report.page.details import details
 from fakeserver.verifier.report.page.legend import legend
 from fakeserver.verifier.report.page.markup import element, shown, terms
@@ -32,7 +33,11 @@ AXIS_WORDS = {"id": "the id of an event", "recorded_at": "the stamp of an event"
 
 def verdict_html(verdict: Verdict) -> bytes:
     """Return the page, in UTF-8."""
-    template = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+    page = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+    scenario = verdict.scenario
+    evidence = Evidence(scenario, verdict.history, verdict.promise) if scenario else None
+    coverage = coverage_map(evidence, verdict.findings) if evidence else None
+    template = _sized(page, coverage)
     word, said = headline(verdict)
     rule, _, message = said.rpartition("  ")
     parts = {
@@ -42,11 +47,18 @@ def verdict_html(verdict: Verdict) -> bytes:
         + (element("span", shown(rule), class_="rule") if rule else "")
         + shown(message),
         "about": shown(" · ".join([*filter(None, [verdict.client]), *about(verdict)])),
-        "main": "\n".join(_main(verdict)),
+        "main": "\n".join(_main(verdict, evidence, coverage)),
     }
     # In one go: what is put in is not looked through again.
     text = re.sub(r"\{\{([a-z]+)\}\}", lambda match: parts[match[1]], template)
     return text.replace(TOKEN, "&lt;token&gt;").encode("utf-8", "replace")
+
+
+def _sized(page: str, coverage: CoverageMap | None) -> str:
+    """Put the widths of the two drawings of a map into the style of the page."""
+    names = lanes_width(coverage) if coverage else 0
+    plot = frame(coverage).width if coverage else 0
+    return page.replace("{{names}}", str(names)).replace("{{plot}}", str(plot))
 
 
 def _policy(template: str) -> str:
@@ -62,10 +74,10 @@ def _policy(template: str) -> str:
     )
 
 
-def _main(verdict: Verdict) -> Iterator[str]:
-    if verdict.scenario is not None:
-        evidence = Evidence(verdict.scenario, verdict.history, verdict.promise)
-        coverage = coverage_map(evidence, verdict.findings)
+def _main(
+    verdict: Verdict, evidence: Evidence | None, coverage: CoverageMap | None
+) -> Iterator[str]:
+    if evidence is not None:
         yield _panel("What happened", *_map(evidence, coverage))
         if coverage is not None:
             ask = "Click a bar for its request and answer, a line for its event."
@@ -79,7 +91,7 @@ def _main(verdict: Verdict) -> Iterator[str]:
     told = list(sections(verdict))
     if told:
         yield _panel("The finding" if verdict.findings else "The verdict", _sections(told))
-    if verdict.scenario is not None:
+    if evidence is not None:
         rows = "".join(
             element("tr", element("th", shown(_when(e))) + _cell(" · ".join(e.parts)))
             for e in entries(evidence, verdict.findings[0] if verdict.findings else None)
