@@ -213,6 +213,10 @@ def follow_snippet(snippet: Snippet, reader: Reader) -> Iterator[str]:
             yield f"this is not, or no longer, a part of {markers['part-of']}"
     elif "file" in markers:
         write_file(snippet, reader.folder)
+        for command in snippet.told("after"):
+            status, came = reader.run(command)
+            if status != int(markers.get("exit", "0")):
+                yield f"after: {command}\nexit status {status}; it said:\n{came}"
     elif "job" in markers:
         machines = reader.top / f"jobs-{snippet.line}"
         yield from run_jobs(snippet.body, markers["job"], reader.folder, machines)
@@ -271,7 +275,9 @@ def never_run(found: list[Snippet]) -> Iterator[tuple[Snippet, str]]:
         name = snippet.markers.get("file")
         if name is None:
             continue
-        later = "\n".join(each.body for each in found[number + 1 :])
+        later = "\n".join(
+            [snippet.markers.get("after", ""), *(s.body for s in found[number + 1 :])]
+        )
         if tester := snippet.markers.get("run-by"):
             if not (CHECKOUT / tester).is_file():
                 yield snippet, f"there is no {tester} that runs {name}"

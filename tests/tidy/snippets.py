@@ -11,7 +11,7 @@ FENCE = re.compile(r"(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<language>[\w+-]*)")
 MARKER = re.compile(r"<!--\s*(?P<name>[a-z-]+)(?::\s*(?P<value>.*?))?\s*-->")
 MARKERS = {
     *("file", "run-by", "part-of", "drawing", "skip", "exit", "server", "job", "nightly", "needs"),
-    *("before", "meanwhile", "with", "by-day", "in", "first-command", "test-command"),
+    *("before", "after", "meanwhile", "with", "by-day", "in", "first-command", "test-command"),
 }
 
 

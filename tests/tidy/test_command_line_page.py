@@ -9,7 +9,7 @@ from .snippets import CHECKOUT, pages
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]\b(?!/)")
 OF_OTHERS = {
-    *("--quiet", "--upgrade", "--editable", "--group"),  # pip
+    *("--quiet", "--upgrade", "--editable", "--group", "--without-pip"),  # pip, venv
     *("--pyargs", "--show-capture"),  # pytest
     *("--nworkers", "--nthreads"),  # dask worker
     *("--no-dashboard", "--hypothesis-show-statistics"),  # Hypothesis and HypoFuzz

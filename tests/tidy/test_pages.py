@@ -26,6 +26,7 @@ each as often as it must:
 | ``<!-- nightly -->`` | it takes minutes, and only the nightly run runs it |
 | ``<!-- needs: NAME -->`` | it is run where there is a program, or a Python package, of this name; a CI machine must have it |
 | ``<!-- before: COMMAND -->`` | is run first: it makes what the reader has by then. ``$CHECKOUT`` is the checkout |
+| ``<!-- after: COMMAND -->`` | runs a file that was written, and must end with 0 or the ``exit`` of the block |
 | ``<!-- meanwhile: COMMAND -->`` | is left running from here on, like ``server``, once somebody listens on its ``--port`` |
 | ``<!-- in: checkout -->`` | it is run in a copy of the checkout |
 | ``<!-- in: environment -->`` | it is run in a virtual environment of its own, where pip may install: without a network, ``$FAKESERVER`` is the checkout |
@@ -215,6 +216,13 @@ prints:
     - grep greet/hello.py seen
 ```
 
+<!-- after: python alone.py -->
+<!-- exit: 4 -->
+<!-- file: alone.py -->
+```python
+raise SystemExit(4)
+```
+
 <!-- run-by: tests/tidy/test_pages.py -->
 <!-- file: test_elsewhere.py -->
 ```python
@@ -327,6 +335,10 @@ CULPRITS = {
     "unset variable": ("```sh\necho $NOBODY\n```", "exit status 1, expected 0"),
     "lines should fail": ("<!-- exit: 2 -->\n```sh\ntrue\n```", "exit status 0, expected 2"),
     "preparation fails": ("<!-- before: false -->\n```sh\ntrue\n```", "before: false"),
+    "file that fails": (
+        "<!-- after: python a.py -->\n<!-- file: a.py -->\n```python\n1 / 0\n```",
+        "after: python a.py",
+    ),
     "nothing to replace": (
         "<!-- with: shop => 127.0.0.1 -->\n```sh\ntrue\n```",
         "the block must have OLD",
