@@ -12,6 +12,8 @@ from fakeserver.verifier.verdict import Verdict
 FOLDER = Path(".fakeserver")
 """Where counter-examples are kept, below the folder of the work; safe to delete."""
 
+IGNORE = "# Counter-examples, made by fakeserver; copy one to your tests to keep it.\n*\n"
+
 
 def keep_broken(verdict: Verdict, folder: Path) -> tuple[Verdict, Path | None]:
     """Write the smallest broken world and its history; return the path of the former.
@@ -43,6 +45,11 @@ def world_path(folder: Path, what: str, scenario: Scenario) -> Path:
 
 
 def write_world(path: Path, scenario: Scenario) -> None:
-    """Write a scenario, with its folder if need be. Raises `OSError`."""
+    """Write a scenario, with its folder if need be. Raises `OSError`.
+
+    Git is told to leave the folder out, unless somebody has told it something about that already.
+    """
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(scenario.to_json())
+    if not (ignored := path.parent / ".gitignore").exists():
+        ignored.write_text(IGNORE, encoding="utf-8")
