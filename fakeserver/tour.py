@@ -13,11 +13,17 @@ EXAMPLES = 200
 DIALECT_DEFAULT = "saleschannel"
 
 
-def tour(dialect: str, say: Callable[[str], None], *, width: int = 100) -> bool:
+def tour(
+    dialect: str,
+    say: Callable[[str], None],
+    *,
+    width: int = 100,
+    search: Callable[..., Verdict] = verify,
+) -> bool:
     """Verify the dialect's document client and its reference client, telling `say` by paragraphs.
 
     Returns whether both verdicts are as announced: the first ``broken``, the second ``kept``.
-    Ctrl-C ends it.
+    `search` is `verify`, or does what it does. Ctrl-C ends it.
     """
     faked = find_dialect(dialect)
     say(
@@ -25,12 +31,12 @@ def tour(dialect: str, say: Callable[[str], None], *, width: int = 100) -> bool:
         "judge compares what they delivered with what was in the log.\n"
     )
     say("1. The algorithm that the API's document suggests. Announced: BROKEN.\n")
-    first = verify(faked.document_client, dialect=dialect, seed=SEED, examples=EXAMPLES)
+    first = search(faked.document_client, dialect=dialect, seed=SEED, examples=EXAMPLES)
     say(first.text(width=width, with_map=True))
     if _was_interrupted(first):
         return False
     say("2. A client that is provably right. Announced: KEPT.\n")
-    second = verify(faked.reference_client, dialect=dialect, seed=SEED, examples=EXAMPLES)
+    second = search(faked.reference_client, dialect=dialect, seed=SEED, examples=EXAMPLES)
     say(second.text(width=width))
     if _was_interrupted(second):
         return False

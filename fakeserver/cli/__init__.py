@@ -256,12 +256,20 @@ def explain(name: str | None) -> None:
 )
 def tour(dialect: str) -> None:
     """Show what the tool is for: a document's own algorithm broken, a right client kept."""
-    Interrupt()
+    interrupt = Interrupt()
 
     def say(paragraph: str) -> None:
         print_report(f"{paragraph}\n", sys.stdout)
 
-    if not run_tour(dialect, say, width=width_of(sys.stdout)):
+    def searched(client: Client, *, examples: int, **how: Any) -> Verdict:
+        # Python drops an exception that hits some clean-up: so each world looks at the flag, too.
+        def goes_on(*_: object) -> bool:
+            return not interrupt.happened
+
+        verdict = search(client, examples=examples, progress=goes_on, **how)
+        return interrupt.applied_to(verdict, examples)
+
+    if not run_tour(dialect, say, width=width_of(sys.stdout), search=searched):
         raise SystemExit(3)
 
 

@@ -160,7 +160,13 @@ class Interrupt:
         before = signal.getsignal(signal.SIGINT)
         if before is signal.default_int_handler:  # else it is ignored, or another's business
             signal.signal(signal.SIGINT, self._on_signal)
-            click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGINT, before))
+            shown, sys.unraisablehook = sys.unraisablehook, self._unraised
+
+            def restore() -> None:
+                signal.signal(signal.SIGINT, before)
+                sys.unraisablehook = shown
+
+            click.get_current_context().call_on_close(restore)
 
     def _on_signal(self, *_: object) -> None:
         if self.happened:
@@ -168,6 +174,11 @@ class Interrupt:
             os._exit(3)
         self.happened = True
         raise KeyboardInterrupt
+
+    def _unraised(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Tell of an exception that hit some clean-up; Ctrl-C is remembered without that."""
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            sys.__unraisablehook__(unraisable)
 
     def applied_to(self, verdict: Verdict, examples: int) -> Verdict:
         """Return what is left of a verdict: of `examples` worlds, the untried prove nothing."""
