@@ -18,6 +18,7 @@ from textwrap import fill
 
 from tests.benchmarks import (
     by_hand,
+    first_kill,
     length,
     many_workers,
     page,
@@ -32,6 +33,7 @@ SECTIONS: tuple[Section, ...] = (
     page.SECTION,
     length.SECTION,
     worlds_per_second.SECTION,
+    first_kill.SECTION,
     many_workers.SECTION,
     by_hand.SECTION,
     programs.SECTION,

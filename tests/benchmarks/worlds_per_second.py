@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from hypothesis import given, settings
+
 from fakeserver.app import FakeServer
 from fakeserver.dialects import DIALECTS, find_dialect
 from fakeserver.dialects.base import TOKEN, Ask
@@ -12,6 +14,7 @@ from fakeserver.doors.urllib_door import urllib_opener
 from fakeserver.generate import generate_scenario
 from fakeserver.history import Exchange, History
 from fakeserver.scenario import Scenario
+from fakeserver.strategies import scenarios
 from fakeserver.verifier.judge import judge
 from fakeserver.verifier.runner import doorkeeper, run
 from fakeserver.world import World
@@ -55,14 +58,14 @@ def shares_of(dialect: str, worlds: int) -> tuple[str, ...]:
     """One row of the table: worlds a second, and the shares of the parts."""
     client = find_dialect(dialect).reference_client
     generate_scenario(dialect=dialect, seed=SEED)  # the vocabulary is drawn once
-    drawing, scenarios = seconds(
+    drawing, worlds_drawn = seconds(
         lambda: [generate_scenario(dialect=dialect, seed=SEED, example=n) for n in range(worlds)]
     )
     with doorkeeper() as keeper:
         running, histories = seconds(
-            lambda: [run(scenario, client, keeper=keeper) for scenario in scenarios]
+            lambda: [run(scenario, client, keeper=keeper) for scenario in worlds_drawn]
         )
-    pairs = list(zip(scenarios, histories, strict=True))
+    pairs = list(zip(worlds_drawn, histories, strict=True))
     answering, _ = seconds(lambda: [answer_again(*pair) for pair in pairs])
     asking, _ = seconds(lambda: [ask_again(*pair) for pair in pairs])
     judging, verdicts = seconds(lambda: [judge(*pair) for pair in pairs])
@@ -78,12 +81,39 @@ def shares_of(dialect: str, worlds: int) -> tuple[str, ...]:
     )
 
 
+def by_hypothesis(dialect: str, worlds: int) -> tuple[str, ...]:
+    """A row: worlds of a test with ``@given``, and the share of it that is Hypothesis'."""
+    client = find_dialect(dialect).reference_client
+    played: list[float] = []
+
+    @settings(max_examples=worlds, database=None, deadline=None, derandomize=True)
+    @given(scenarios(dialect))
+    def check(scenario: Scenario) -> None:
+        start = time.process_time()
+        assert not judge(scenario, run(scenario, client, keeper=keeper)).findings
+        played.append(time.process_time() - start)
+
+    with doorkeeper() as keeper:
+        check()  # what Hypothesis reads and builds once
+        played.clear()
+        whole, _ = seconds(check)
+    return dialect, f"{len(played) / whole:.0f}", f"{1 - sum(played) / whole:.0%}"
+
+
 def measure(quick: bool) -> list[Table]:
-    """A row for each API."""
+    """A row for each API, and one for each by Hypothesis."""
     worlds = WORLDS_QUICK if quick else WORLDS
     rows = [shares_of(dialect, worlds) for dialect in DIALECTS]
     header = ("API", "worlds/s", "requests a world", "drawing", "fake", "HTTP", "client", "judge")
-    return [Table(f"{worlds} worlds each, reference clients, one core, in process:", header, rows)]
+    drawn = [by_hypothesis(dialect, worlds) for dialect in DIALECTS]
+    return [
+        Table(f"{worlds} worlds each, reference clients, one core, in process:", header, rows),
+        Table(
+            "The same in a test with `@given(scenarios(...))`:",
+            ("API", "worlds/s", "drawing, by Hypothesis"),
+            drawn,
+        ),
+    ]
 
 
 SECTION = Section(
@@ -92,6 +122,7 @@ SECTION = Section(
     "The parts of a verification in process time, one after the other: drawing the worlds, "
     "running the client in them, judging. The *fake*'s own share is what answering the same "
     "requests again costs, without a door and a client; *HTTP* is what asking for the same by "
-    "urllib costs beyond that; the rest of running is the *client*, with what watches it.",
+    "urllib costs beyond that; the rest of running is the *client*, with what watches it. In a "
+    "test with Hypothesis that draws the worlds, through the same generator.",
     measure,
 )
