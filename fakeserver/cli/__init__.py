@@ -69,7 +69,22 @@ from fakeserver.verifier.verdict import Verdict
 from fakeserver.vocabulary import import_words
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _InOrder(click.Group):
+    """A group that lists its commands in the order in which people meet them."""
+
+    ORDER = ("tour", "verify", "replay", "explain", "judge", "merge", "scenario", "serve")
+    ORDER_OF_REAL_APIS = ("probe", "trace", "import")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        order = (*self.ORDER, *self.ORDER_OF_REAL_APIS)
+        return sorted(super().list_commands(ctx), key=order.index)
+
+
+@click.group(
+    cls=_InOrder,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="fakeserver")
 def cli() -> None:
     """Fake paginated event logs, and judge whether a client loses or repeats events.
@@ -237,7 +252,7 @@ def scenario(dialect: str, profile: str, seed: int, example: int) -> None:
 @cli.command()
 @click.argument("name", required=False)
 def explain(name: str | None) -> None:
-    """Say what a NAME means, with its source: whatever stands in a report or an option.
+    """Say what a NAME in a report or an option means, with its source.
 
     Rules, causes, classes, hazards, faults, theorems, promises, switches, profiles, dialects.
     Without NAME it lists them all.
@@ -255,7 +270,10 @@ def explain(name: str | None) -> None:
     help="Which API to show it on.",
 )
 def tour(dialect: str) -> None:
-    """Show what the tool is for: a document's own algorithm broken, a right client kept."""
+    """Show what the tool is for, with two clients of its own.
+
+    A document's own algorithm is broken, and a client that is provably right is kept.
+    """
     interrupt = Interrupt()
 
     def say(paragraph: str) -> None:

@@ -21,11 +21,12 @@ from fakeserver.verifier.verdict import Verdict
 @report_options
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def merge(files: tuple[str, ...], **options: Any) -> None:
-    """Put the verdicts of shards together: each FILE is what 'verify --shard K/N --json' wrote.
+    """Put the verdicts of shards together.
 
-    What was counted is added up, the broken world with the smallest number is shown, and one more
-    for each other way in which the promise was broken; they are kept in .fakeserver/. The order of
-    the files does not matter. With a shard missing nothing is proved: exit status 3.
+    Each FILE is what 'verify --shard K/N --json' wrote. What was counted is added up, the broken
+    world with the smallest number is shown, and one more for each other way in which the promise
+    was broken; they are kept in .fakeserver/. The order of the files does not matter. With a shard
+    missing nothing is proved: exit status 3.
     """
     reports = Reports.of(options)
     verdict = _kept(_merged(files))

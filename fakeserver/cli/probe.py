@@ -72,10 +72,11 @@ def _with_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def probe(
     url: str, dialect: str, token_env: str, requests_max: int, per_second: float, output: str
 ) -> None:
-    """Find out what the service at URL does where its document is silent. It only reads.
+    """Find out what the service at URL does. It only reads.
 
-    Prints for each switch what was decided and why, and writes a dated profile that --profile
-    takes. Exit status: 0, or 1 where the service does what the fake can't.
+    It asks what the API's document leaves open, prints for each switch what was decided and why,
+    and writes a dated profile that --profile takes. Exit status: 0, or 1 where the service does
+    what the fake can't.
     """
     from fakeserver.fidelity.probe.wire import send_to
 

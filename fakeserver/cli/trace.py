@@ -47,7 +47,7 @@ def traced_files(files: tuple[str, ...], dialect: str, host: str | None) -> Trac
     help="Where to write what was decided, as a profile.",
 )
 def trace(files: tuple[str, ...], dialect: str, host: str | None, output: str | None) -> None:
-    """Decide whether the model could have answered as the service in FILE did.
+    """Decide whether the fake could have answered as in FILE.
 
     FILE is what a client recorded: a HAR, a VCR cassette (YAML or JSON) or a history of ours. Under
     some settings, and for some moments at which events became visible, all answers must be

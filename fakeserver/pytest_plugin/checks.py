@@ -57,7 +57,11 @@ def check_client(
     """
     __tracebackhide__ = True
     records.begin()
-    verdict = _verdict(records, client, profile, given)
+    try:
+        verdict = _verdict(records, client, profile, given)
+    except UsageError as error:
+        # Where the test is wrong it says itself; how we noticed helps nobody.
+        raise error.with_traceback(None) from None
     verdict = msgspec.structs.replace(_with_age(verdict), client=name_of(client))
     if verdict.outcome == "broken":
         verdict = with_replay(records, verdict)

@@ -163,6 +163,13 @@ class Records:
         outcomes = Counter(record["outcome"] for record in self._all)
         met = [name for name in ("kept", "broken", "inconclusive") if outcomes[name]]
         told = ", ".join(f"{outcomes[name]} {name}" for name in met)
+        replayed = self.config.option.fakeserver_replay
+        if replayed is not None:
+            doubt = "" if outcomes["broken"] else "; unless it was mended, the client keeps state"
+            return (
+                f"fakeserver: {replayed.name} in {_counted(count, 'verdict')}: {told}{doubt}"
+                f"{self._written}"
+            )
         return (
             f"fakeserver: {_counted(count, 'verdict')} over {_counted(worlds, 'world')}: {told} "
             f"(seed {self.config.option.fakeserver_seed} where a test names none){self._written}"

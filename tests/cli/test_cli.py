@@ -226,7 +226,8 @@ def test_broken_is_1_and_leaves_a_counter_example(tmp_path):
     path = tmp_path / replay[2]
     written = sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__")
     assert written == [".fakeserver", "clients.py"]
-    assert sorted(path.parent.iterdir()) == [path.with_suffix(".history.jsonl"), path]
+    ignored = path.with_name(".gitignore")
+    assert sorted(path.parent.iterdir()) == [ignored, path.with_suffix(".history.jsonl"), path]
     assert "\x1b" not in done.stdout + done.stderr, "no colour in a pipe"
 
 

@@ -137,6 +137,10 @@ def test_no_dialect(verify_client):
     verify_client(right)
 
 
+def test_no_feed(verify_client):
+    verify_client(lambda url, cursor: None, dialect="haravan")
+
+
 def test_two_worlds(fake_server_factory):
     fake_server_factory(scenario=fakeserver.generate_scenario(), seed=7)
 
@@ -266,7 +270,7 @@ def test_the_page_shows_tests(project: Project) -> None:
 
 
 def test_what_should_fails(project: Project) -> None:
-    assert project.run.outcomes["failed"] == 7
+    assert project.run.outcomes["failed"] == 8
     assert project.run.outcomes["errors"] == 5
 
 
@@ -337,7 +341,7 @@ def test_the_command_that_is_told_shows_the_same_world(project: Project) -> None
     ]
     assert shown[0] == shown[1]
     assert f"fakeserver: plays {Path(command[3]).name} alone" in again.text
-    assert "fakeserver: 1 verdict over 1 world: 1 broken" in again.text
+    assert f"fakeserver: {Path(command[3]).name} in 1 verdict: 1 broken" in again.text
 
 
 def test_a_mended_client_passes_in_that_world(project: Project, tmp_path: Path) -> None:
@@ -354,6 +358,8 @@ def test_a_mended_client_passes_in_that_world(project: Project, tmp_path: Path) 
     )
     assert run.outcomes["passed"] == 1, run.text
     assert run.outcomes["skipped"] == 1
+    doubt = "; unless it was mended, the client keeps state"
+    assert f"fakeserver: {world.name} in 1 verdict: 1 kept{doubt}" in run.text
 
 
 def test_what_proves_nothing_is_no_pass(project: Project) -> None:
@@ -365,6 +371,7 @@ def test_what_proves_nothing_is_no_pass(project: Project) -> None:
     [
         ("test_nowhere", "no dialect is called 'nowhere'; known are haravan, saleschannel"),
         ("test_no_dialect", "expected the API that the client reads, as in dialect='haravan'"),
+        ("test_no_feed", "expected a function that can be called with one argument, the feed"),
         ("test_two_worlds", "fake_server: a scenario is complete, it takes no seed beside it"),
         (
             "test_a_world_and_a_number",
@@ -384,6 +391,7 @@ def test_bad_arguments_are_told(project: Project, name: str, said: str) -> None:
     shown = project.run.of_test(name)
     assert said in shown
     assert "During handling" not in shown
+    assert "fakeserver/verifier/" not in shown, "how it was noticed is nobody's business"
 
 
 def test_a_failed_test_shows_what_its_fake_was_asked(project: Project) -> None:

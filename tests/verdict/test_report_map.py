@@ -158,7 +158,7 @@ def test_the_key_is_what_the_client_pages_by():
     stamped = [event("a", 1), event("b", 2)]
     coverage = mapped(played(world(stamped, dialect="saleschannel"), by_key))
     assert coverage.axis == "recorded_at"
-    assert coverage.axis_why == "5 of 5 requests for rows set a bound on it"
+    assert coverage.axis_why == "5 of 5 requests say by it where to begin"
 
 
 def pages(feed):

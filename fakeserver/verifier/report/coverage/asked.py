@@ -99,7 +99,7 @@ def key_axis(evidence: Evidence) -> tuple[str, str]:
     }
     if counts[ID] != counts[RECORDED_AT]:
         field = max(counts, key=lambda name: counts[name])
-        return field, f"{counts[field]} of {len(queries)} requests for rows set a bound on it"
+        return field, f"{counts[field]} of {len(queries)} requests say by it where to begin"
     sorts = [key.field for query in queries for key in query.order[:1]]
     field = next((name for name in sorts if name in counts), RECORDED_AT)
     if not queries:

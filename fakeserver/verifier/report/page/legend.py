@@ -19,7 +19,7 @@ ACT_WORDS = {
 
 
 def legend(coverage: CoverageMap) -> str:
-    """Return the list of signs with their meaning."""
+    """Return the list of signs with their meaning, which can be folded."""
     items = [
         element("li", f'<svg width="34" height="18" aria-hidden="true">{sign}</svg>{words}')
         for sign, words in _signs(coverage)
@@ -32,7 +32,8 @@ def legend(coverage: CoverageMap) -> str:
         for kind, words in ACT_WORDS.items()
         if kind in kinds
     ]
-    return element("ul", "".join(items), class_="legend")
+    signs = element("ul", "".join(items), class_="legend")
+    return f'<details class="signs" open>{element("summary", "Signs")}{signs}</details>'
 
 
 def _signs(coverage: CoverageMap) -> Iterator[tuple[str, str]]:
