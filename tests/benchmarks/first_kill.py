@@ -6,14 +6,13 @@ from statistics import median
 from typing import NamedTuple
 
 from fakeserver.dialects import DIALECTS
-from fakeserver.verifier.search import verify
 from tests.benchmarks.section import Section, Table, number
 from tests.quality.faulty import Faulty
 from tests.quality.faulty_clients import FAULTY
+from tests.quality.power import searched
 
 SEEDS = 5
 SEEDS_QUICK = 1
-EXAMPLES_MAX = 1_000
 SLOWEST_SHOWN = 3
 
 
@@ -30,16 +29,7 @@ def kill(faulty: Faulty, seed: int) -> Kill:
     """Search, shrink and explain, as a user would."""
     found: list[float] = []
     start = time.process_time()
-    verdict = verify(
-        faulty.client,
-        dialect=faulty.dialect,
-        profile=faulty.profile,
-        promise=faulty.promise,
-        page_size=faulty.page_size,
-        seed=seed,
-        examples=EXAMPLES_MAX,
-        shrinking=lambda *_: found.append(time.process_time()),
-    )
+    verdict = searched(faulty, seed, shrinking=lambda *_: found.append(time.process_time()))
     end = time.process_time()
     assert verdict.outcome == "broken", (faulty.name, seed)
     broken = (found or [end])[0]

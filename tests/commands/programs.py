@@ -52,11 +52,10 @@ AIRBYTE = (
     .replace("SAVE", 'say({"type": "STATE", "state": since})')
     .replace('json.loads(env["CHECKPOINT"])', 'json.loads(env["CHECKPOINT"])')
 )
-PERSISTENT = """
-import json, sys, urllib.request
+FOLLOW = """
+import json, os, sys, time, urllib.request
 
-for line in sys.stdin:
-    poll = json.loads(line)["poll"]
+def follow(poll):
     since = poll["checkpoint"] or 0
     while True:
         url = f"{poll['base_url']}/com/events.json?since_id={since}&limit={poll['page_size']}"
@@ -69,7 +68,11 @@ for line in sys.stdin:
             print(json.dumps({"deliver": event}), flush=True)
         since = page[-1]["id"]
         print(json.dumps({"save": since}), flush=True)
-    print(json.dumps({"done": True}), flush=True)
+"""
+PERSISTENT = f"""{FOLLOW}
+for line in sys.stdin:
+    follow(json.loads(line)["poll"])
+    print(json.dumps({{"done": True}}), flush=True)
 """
 
 

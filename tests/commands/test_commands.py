@@ -24,7 +24,7 @@ from fakeserver.verifier.runner import doorkeeper, run
 from fakeserver.verifier.search import verify
 
 from ..verdict.worlds import by_id, event, ms, world
-from .programs import AIRBYTE, EVENTS, JSONL, PERSISTENT, SINGER, program
+from .programs import AIRBYTE, EVENTS, FOLLOW, JSONL, PERSISTENT, SINGER, program
 
 PROMPT = Promise(late_by_ms_max=0)
 RESETS = PERSISTENT.replace('{"done": True}', '{"done": True, "resets": True}')
@@ -155,34 +155,18 @@ def crashing(*points):
     return world(events, polls=(Poll(starts_at=ms(10)), *polls, *calm), calm_from=len(points) + 1)
 
 
-PATIENT = """
-import json, os, sys, time, urllib.request
-
-def follow(poll):
-    since = poll["checkpoint"] or 0
-    while True:
-        url = f"{poll['base_url']}/com/events.json?since_id={since}&limit={poll['page_size']}"
-        request = urllib.request.Request(url, headers={"Authorization": "Bearer " + poll["token"]})
-        with urllib.request.urlopen(request) as answer:
-            page = json.load(answer)["events"]
-        if not page:
-            break
-        for event in page:
-            print(json.dumps({"deliver": event}), flush=True)
-        since = page[-1]["id"]
-        print(json.dumps({"save": since}), flush=True)
-
+PATIENT = f"""{FOLLOW}
 for line in sys.stdin:
     poll = json.loads(line)["poll"]
     with open(PIDS, "a") as pids:
         print(os.getpid(), file=pids)
     try:
         follow(poll)
-        end = {"done": True}
+        end = {{"done": True}}
     except Exception as error:
         pass  # where it is cut off
-        end = {"failed": str(error)}
-    print(json.dumps({**end, "resets": True}), flush=True)
+        end = {{"failed": str(error)}}
+    print(json.dumps({{**end, "resets": True}}), flush=True)
 """
 
 
@@ -271,6 +255,7 @@ def test_a_program_that_still_talks_is_not_kept(tmp_path):
 def test_a_reset_that_leaves_something_is_the_programs_mistake(tmp_path):
     """It goes on from the last id of another world."""
     text = RESETS.replace("for line in sys.stdin:", "last = 0\nfor line in sys.stdin:")
+    text = text.replace("    since = poll", "    global last\n    since = poll")
     text = text.replace('poll["checkpoint"] or 0', 'poll["checkpoint"] or last')
     text = text.replace("since = page[-1]", "last = since = page[-1]")
     command = CommandClient(program(tmp_path, text), persistent=True)

@@ -3,6 +3,7 @@ away. `kill_matrix.py` writes down the same numbers."""
 
 from collections.abc import Iterable
 from statistics import median
+from typing import Any
 
 import msgspec
 
@@ -50,8 +51,9 @@ def hunt(faulty: Faulty, seed: int, *, examples: int = EXAMPLES_MAX) -> Hunt:
 _KNOWN: dict[tuple[str, int, int], Hunt] = {}
 
 
-def _hunt(faulty: Faulty, seed: int, examples: int) -> Hunt:
-    verdict = verify(
+def searched(faulty: Faulty, seed: int, *, examples: int = EXAMPLES_MAX, **how: Any) -> Verdict:
+    """Return the verdict of a search in the client's own worlds; `how` is for `verify`."""
+    return verify(
         faulty.client,
         dialect=faulty.dialect,
         profile=faulty.profile,
@@ -59,7 +61,12 @@ def _hunt(faulty: Faulty, seed: int, examples: int) -> Hunt:
         page_size=faulty.page_size,
         seed=seed,
         examples=examples,
+        **how,
     )
+
+
+def _hunt(faulty: Faulty, seed: int, examples: int) -> Hunt:
+    verdict = searched(faulty, seed, examples=examples)
     return Hunt(seed=seed, verdict=verdict, escape=_escape(faulty, verdict))
 
 

@@ -9,10 +9,10 @@ import pytest
 from fakeserver.resources import contract_path
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.report.coverage.build import coverage_map
-from fakeserver.verifier.search import verify
 from tests.verdict.test_report_page import Reader
 
 from .faulty_clients import FAULTY
+from .power import searched
 
 SCHEMA = json.loads(contract_path("verdict", "verdict.schema.json").read_text(encoding="utf-8"))
 EXAMPLES = 60
@@ -29,14 +29,7 @@ TOUCHES = {
 @pytest.mark.nightly
 @pytest.mark.parametrize("faulty", FAULTY, ids=lambda faulty: f"{faulty.dialect}-{faulty.name}")
 def test_every_form_of_a_verdict(faulty):
-    verdict = verify(
-        faulty.client,
-        dialect=faulty.dialect,
-        profile=faulty.profile,
-        promise=faulty.promise,
-        page_size=faulty.page_size,
-        examples=EXAMPLES,
-    )
+    verdict = searched(faulty, 0, examples=EXAMPLES)
     jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(verdict.to_json()))
     assert ET.fromstring(verdict.to_junit()).tag == "testsuites"
     assert Reader(verdict.to_html()).ids
