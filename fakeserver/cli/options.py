@@ -196,7 +196,8 @@ def command_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--patch-time",
             is_flag=True,
-            help="Let time.sleep, asyncio.sleep and the clocks that CLIENT asks be simulated.",
+            help="Let time.sleep, asyncio.sleep and the clocks that CLIENT asks be simulated "
+            "(install fakeserver[time]).",
         ),
     )
     for option in reversed(options):

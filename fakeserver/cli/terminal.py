@@ -207,7 +207,7 @@ class StatusLine:
             return
         self._next = now + PROGRESS_SECONDS
         try:
-            room = _columns(sys.stderr) - 1
+            room = (_columns(sys.stderr) or WIDTH_MIN) - 1
         except (OSError, ValueError):
             room = WIDTH_MIN - 1
         line = f"  {text}"
@@ -318,6 +318,7 @@ def width_of(out: TextIO | None) -> int:
 
 
 def _columns(out: TextIO | None) -> int:
+    """How wide a terminal says that it is; one that does not know says 0."""
     return 0 if out is None else os.get_terminal_size(out.fileno()).columns
 
 
