@@ -129,10 +129,15 @@ class Refused(Exception):  # noqa: N818 - it is an answer, not an error of ours
 
 
 class Remedy(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that would have returned an event, and the rule by which a client arrives at it."""
+    """A request that would have returned an event, and the rule by which a client arrives at it.
+
+    `plainly` is the rule for a client that never asked for times, where `says` tells it to leave
+    them out; None: that says the same to all.
+    """
 
     ask: Ask
     says: str
+    plainly: str | None = None
 
 
 class Tell(Protocol):

@@ -287,4 +287,11 @@ def _remedy(evidence: Evidence, event: LoggedEvent) -> str | None:
     )
     if event.id not in answer.event_ids:
         return None
-    return f"{remedy.says}, reads {evidence.name(event.id)} in poll {after[0].number}."
+    says = remedy.says if _asks_for_times(evidence) else remedy.plainly or remedy.says
+    return f"{says}, reads {evidence.name(event.id)} in poll {after[0].number}."
+
+
+def _asks_for_times(evidence: Evidence) -> bool:
+    """Whether any request of the client had a bound on stamps."""
+    queries = (query for *_, query, _ in evidence.asked if query is not None)
+    return any(c.field == RECORDED_AT for query in queries for c in query.conditions)

@@ -45,9 +45,162 @@ def test_a_bound_further_ahead_than_zones_are_apart_is_from_another_clock(hours,
     lost = verdict.findings[0]
     assert lost.rule == "LOST"
     assert f"the bound lay {hours // 24} d {hours % 24} h" in " ".join(lost.why)
-    assert lost.why[-1].endswith("it is from another clock.") == is_own_clock
+    assert ("it is from another clock, or was kept from" in lost.why[-1]) == is_own_clock
     assert ("feed.now()" in lost.would) == is_own_clock
     assert (lost.fault_class == "C36") == is_own_clock
+
+
+def test_a_bound_far_ahead_that_was_found_later_was_not_kept_from_another_world():
+    def ahead(feed):
+        low = feed.now() + timedelta(days=9)
+        key = low.isoformat().replace("+00:00", "Z") if feed.checkpoint else stamp(0)
+        for row in get(feed, oldest_first(key, 10)):
+            feed.deliver(row)
+        feed.save(1)
+
+    lost = verdict_on(world([event("a", 50)], dialect="saleschannel"), ahead).findings[0]
+    assert lost.why[-1].endswith("it is from another clock.")
+    assert lost.would.endswith("for a program.")
+
+
+# What was kept, and what was not
+
+
+def from_a_store(store):
+    """A client that keeps the highest id outside of the feed, and passes rows before delivery."""
+
+    def client(feed):
+        while page := get(feed, {"since_id": store.get("id", 1), "limit": 2}):
+            store["id"] = page[-1]["id"]
+            for row in page:
+                feed.deliver(row)
+
+    return client
+
+
+BROUGHT = "The first request of this world asked for ids above 9, though nothing had been read"
+
+
+def test_a_place_that_was_brought_from_another_world():
+    lost = verdict_on(world([event(2, 1)]), from_a_store({"id": 9})).findings[0]
+    assert (lost.rule, lost.cause) == ("LOST", "never-asked")
+    assert BROUGHT in lost.why[-1]
+    assert lost.would.startswith("Begin each poll from feed.checkpoint, and keep the place with")
+
+
+@pytest.mark.parametrize("told", ["read", "counted", "saved"])
+def test_a_place_that_this_world_told_was_not_brought(told):
+    def client(feed):
+        if feed.checkpoint is None:
+            if told == "read":
+                get(feed, {"limit": 1, "order": "id desc"})
+            elif told == "counted":
+                feed.urllib_opener().open(feed.url("/com/events/count.json")).close()
+            feed.save(9)
+            if told == "saved":
+                return
+        for row in get(feed, {"since_id": 9, "limit": 2}):
+            feed.deliver(row)
+
+    lost = verdict_on(world([event(2, 1, visible=50), event(9, 1)]), client).findings[0]
+    assert "The first request of this world" not in " ".join(lost.why)
+
+
+def test_a_place_below_all_events_was_not_brought():
+    def skips(feed):
+        since = 2 if feed.checkpoint is None else 9
+        for row in get(feed, {"since_id": since, "limit": 2}):
+            feed.deliver(row)
+        feed.save(1)
+
+    lost = verdict_on(world([event(3, 50)]), skips).findings[0]
+    assert (lost.rule, lost.cause) == ("LOST", "never-asked")
+    assert "The first request of this world" not in " ".join(lost.why)
+
+
+OUTLIVED = "Poll 2 began a new life of the client and asked for ids above 3, though nothing had"
+
+
+def test_a_place_that_outlived_a_crash():
+    polls = (poll(10, crash="after-deliver"), 120, 180, 240)
+    scenario = world([event(2, 1), event(3, 2)], polls=polls)
+    lost = verdict_on(scenario, from_a_store({})).findings[0]
+    assert lost.event_ids == (3,)
+    assert OUTLIVED in lost.why[-1]
+    assert lost.would.startswith("Keep the place with feed.save")
+
+
+def test_a_place_that_outlived_a_crash_is_not_blamed_for_what_was_dropped():
+    def drops(feed, store={}):  # noqa: B006 - that is what it is about
+        for row in get(feed, {"since_id": store.get("id", 1), "limit": 2}):
+            if row["id"] == 2:
+                feed.deliver(row)
+            store["id"] = row["id"]
+
+    scenario = world(
+        [event(2, 1), event(3, 2)], polls=(10, poll(60, restart=True), 99, 180, 240), calm_from=2
+    )
+    lost = verdict_on(scenario, drops).findings[0]
+    assert lost.cause == "served-not-delivered"
+    assert "new life of the client" not in " ".join(lost.why)
+
+
+def from_nothing(save):
+    """A client that reads the whole log in each poll, and delivers it."""
+
+    def client(feed):
+        for row in get(feed, {"since_id": 1, "limit": 2}):
+            feed.deliver(row)
+        save(feed)
+
+    return client
+
+
+NULL = "All that was saved is null, so each poll began from nothing: does the wrapped function"
+NEVER = "Nothing was ever saved (feed.save was never called), so each poll began from nothing."
+
+
+@pytest.mark.parametrize(
+    ("save", "said", "would"),
+    [
+        (lambda feed: feed.save(None), NULL, "Save what the next poll is to go on from, once"),
+        (lambda feed: None, NEVER, "Save what the next poll is to go on from (feed.save;"),
+        (lambda feed: feed.save(7), None, "Drop, by id, every row delivered before;"),
+    ],
+)
+def test_what_saves_nothing_is_told_that(save, said, would):
+    repeat = verdict_on(world([event(2, 1)]), from_nothing(save)).findings[0]
+    assert repeat.rule == "DUPLICATED"
+    assert (said or "Row") in " ".join((*repeat.why, "Row"))
+    assert ("began from nothing" in " ".join(repeat.why)) == (said is not None)
+    assert repeat.would.startswith(would)
+
+
+def test_a_page_that_was_cut_is_told_that_nothing_was_saved_and_how_to_go_on():
+    rows = [event(number, number) for number in (2, 3, 4)]
+    lost = verdict_on(world(rows), from_nothing(lambda feed: feed.save(None))).findings[0]
+    assert (lost.rule, lost.cause) == ("LOST", "cut-by-limit")
+    assert NULL in lost.why[-1]
+    assert lost.would.startswith("Go on from the last row")
+
+
+def test_who_remembers_without_saving_did_not_begin_from_nothing():
+    class Remembers:
+        def __init__(self):
+            self.known = set()
+
+        def poll(self, feed):
+            for row in get(feed, {"since_id": 1, "limit": 2}):
+                if row["id"] not in self.known:
+                    feed.deliver(row)
+                    self.known.add(row["id"])
+
+    scenario = world([event(2, 1)], polls=(10, poll(60, restart=True), 120, 180, 240), calm_from=2)
+    repeat = verdict_on(scenario, Remembers).findings
+    assert all("began from nothing" not in " ".join(finding.why) for finding in repeat)
+    once = verdict_on(scenario, Remembers, Promise(delivery="exactly-once")).findings[0]
+    assert once.rule == "DUPLICATED"
+    assert "began from nothing" not in " ".join(once.why)
 
 
 # What was dropped

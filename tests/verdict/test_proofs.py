@@ -92,7 +92,7 @@ def test_a_clamped_limit_is_named_as_the_reason():
 def test_who_never_succeeded_is_told_to_read_the_whole_log():
     why, finding = proof(world([event(2, 1)]), lambda feed: None, "LOST")
     assert "the client sent no request for rows" in why
-    assert finding.would.startswith("Without created_at_min as long as no poll has succeeded")
+    assert finding.would.startswith("Paging by since_id from 1 on as long as no poll has succeeded")
     assert finding.would.endswith("reads e1 in poll 1.")
 
 

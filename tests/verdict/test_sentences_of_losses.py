@@ -162,8 +162,7 @@ def test_a_page_behind_the_event():
             *after,
         )
         assert finding.would == (
-            "Without created_at_min as long as no poll has succeeded, paging by since_id from 1 "
-            "on, reads e1 in poll 1."
+            "Paging by since_id from 1 on as long as no poll has succeeded, reads e1 in poll 1."
         )
 
 
@@ -311,8 +310,7 @@ def test_an_old_answer_that_was_taken_for_a_new_one():
     says = "An event may become visible up to 1 min after it was recorded"
     assert finding.allowed == promised("haravan", says, "late")
     assert finding.would == (
-        "Without created_at_min as long as no poll has succeeded, paging by since_id from 1 on, "
-        "reads e1 in poll 1."
+        "Paging by since_id from 1 on as long as no poll has succeeded, reads e1 in poll 1."
     )
 
 
@@ -399,12 +397,22 @@ def test_the_first_poll_that_could_read_it(visible, number):
     scenario = world([event(2, 1, visible=visible)])
     finding = lost_by(scenario, lambda feed: None, "never-asked")
     start = (
-        "Without created_at_min as long as no poll has succeeded, paging by since_id from 1 on"
+        "Paging by since_id from 1 on as long as no poll has succeeded"
         if number == 1
         else "created_at_min = start of the last successful poll - 1 min, paged by since_id and "
         "dropping ids already delivered"
     )
     assert finding.would == f"{start}, reads e1 in poll {number}."
+
+
+def test_who_asks_for_times_is_told_to_leave_them_out():
+    finding = lost_by(
+        world([event(2, 1)]), at_first({"created_at_min": "1970-01-01 00:00:05"}), "never-asked"
+    )
+    assert finding.would == (
+        "Without created_at_min as long as no poll has succeeded, paging by since_id from 1 on, "
+        "reads e1 in poll 1."
+    )
 
 
 def test_a_poll_that_ended_in_a_sleep_was_a_successful_one():

@@ -87,6 +87,7 @@ def remedy(
             ask=ask,
             says="Without created_at_min as long as no poll has succeeded, paging by since_id from "
             f"{FIRST_ID} on",
+            plainly=f"Paging by since_id from {FIRST_ID} on as long as no poll has succeeded",
         )
     late = scenario.late_by_ms_max
     back = f" - {duration_text(late)}" if late else ""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fakeserver.clock import MINUTE_MS, Instant, as_datetime, clock_text, duration_text, zone
 from fakeserver.query import ID, RECORDED_AT, Condition
 from fakeserver.scenario import LoggedEvent
+from fakeserver.verifier.clues import carried
 from fakeserver.verifier.clues.clue import Clue, joined, poll_of, stamped
 from fakeserver.verifier.clues.cut import ids_not_in_time
 from fakeserver.verifier.diagnosis.late import (
@@ -78,7 +79,10 @@ def _empty_window(evidence: Evidence, asked: RowsAsked, condition: Condition) ->
 def _behind_an_id(
     evidence: Evidence, event: LoggedEvent, asked: RowsAsked, bound: Condition
 ) -> Clue | None:
-    """From which id it asked, and how far below the highest that is."""
+    """From which id it asked, and how far below the highest that is; or that it was not told it."""
+    untold = carried.brought(evidence, event) or carried.outlived(evidence, event)
+    if untold is not None:
+        return untold
     before = [page for page in rows_asked(evidence) if page.place < asked.place]
     ids = [i for page in before for i in page.exchange.event_ids if isinstance(i, int)]
     if not ids or not isinstance(event.id, int) or not isinstance(bound.value, int):
@@ -130,13 +134,21 @@ def _ahead(evidence: Evidence, this: Start) -> Clue | None:
         f"{duration_text(this.low - this.now)} ahead."
     )
     if this.low - this.now > ZONES_MS_MAX:
-        return Clue(
-            why=(said, "No two zones are so far apart: it is from another clock."),
-            would="Time is simulated here. Take it from feed.now(), or let the client's own clock "
-            "be simulated: --patch-time, fakeserver.PatchedTime(client), or FAKESERVER_NOW for a "
-            "program.",
-        )
+        return joined([Clue(why=(said,)), _from_elsewhere(evidence, this)])
     return joined([Clue(why=(said,)), _zone(evidence, this.low)])
+
+
+def _from_elsewhere(evidence: Evidence, this: Start) -> Clue:
+    """A bound that no zone explains: of another clock, or kept from another world."""
+    first = carried.untold_start(evidence)
+    may_be_kept = first is not None and first.exchange.at == this.now
+    world = ", or was kept from another world" if may_be_kept else ""
+    return Clue(
+        why=(f"No two zones are so far apart: it is from another clock{world}.",),
+        would="Time is simulated here. Take it from feed.now(), or let the client's own clock be "
+        "simulated: --patch-time, fakeserver.PatchedTime(client), or FAKESERVER_NOW for a program."
+        + (f" {carried.BEGIN_FROM_CHECKPOINT}" if may_be_kept else ""),
+    )
 
 
 def _zone(evidence: Evidence, low: Instant) -> Clue | None:

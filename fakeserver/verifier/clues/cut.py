@@ -8,6 +8,7 @@ from fakeserver.clock import clock_text, duration_text
 from fakeserver.history import Exchange
 from fakeserver.query import ID, RECORDED_AT
 from fakeserver.scenario import EventId, LoggedEvent
+from fakeserver.verifier.clues import carried
 from fakeserver.verifier.clues.clue import Clue, joined, order_words, poll_of, stamped
 from fakeserver.verifier.diagnosis.lost import head_saved_too_soon
 from fakeserver.verifier.diagnosis.traces import (
@@ -36,7 +37,9 @@ def clue(evidence: Evidence, event: LoggedEvent) -> Clue | None:
         return None
     looks: Iterator[Clue | None] = (look(evidence, event, asked) for look in LOOKS)
     found = next((clue for clue in looks if clue is not None), None)
-    return joined([_ids_not_in_time(evidence, event, asked), found])
+    unsaved = carried.unsaved(evidence)
+    said = None if unsaved is None else Clue(why=unsaved.why)  # the page was cut all the same
+    return joined([_ids_not_in_time(evidence, event, asked), found, said])
 
 
 def ties(evidence: Evidence, event: LoggedEvent, asked: RowsAsked) -> Clue | None:  # noqa: ARG001

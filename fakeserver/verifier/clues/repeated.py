@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fakeserver.history import Exchange, Killed, Restarted
 from fakeserver.scenario import LoggedEvent
+from fakeserver.verifier.clues import carried
 from fakeserver.verifier.clues.clue import Clue, joined, stamp_name
 from fakeserver.verifier.diagnosis.repeated import known_by_others
 from fakeserver.verifier.diagnosis.traces import holds_id, is_bound_dropped, last_saved, rows_asked
@@ -35,6 +36,7 @@ def _clues(evidence: Evidence, event: LoggedEvent, first: int, again: int) -> It
         or _bound_dropped(evidence, event, again)
         or _not_read_back(evidence, event, first, again)
         or _others_known(evidence, event, first, again)
+        or carried.unsaved(evidence)
     )
 
 

@@ -10,8 +10,9 @@ import msgspec
 from fakeserver.clock import clock_text
 from fakeserver.history import Delivered, Exchange, Killed, PollEnded
 from fakeserver.scenario import EventId, LoggedEvent
+from fakeserver.verifier.clues import carried
 from fakeserver.verifier.clues.clue import Clue, joined, poll_of
-from fakeserver.verifier.diagnosis.traces import rows_asked, saved_unread
+from fakeserver.verifier.diagnosis.traces import ended_well, rows_asked, saved_unread
 from fakeserver.verifier.evidence import Evidence, RowsAsked
 from fakeserver.verifier.verdict import lines_of
 
@@ -77,11 +78,11 @@ def _pages(evidence: Evidence) -> list[_Page]:
 
 
 def _cut_short(evidence: Evidence, event: LoggedEvent) -> Clue | None:
-    """The poll that had the event in hand was ended, and had saved before it asked."""
+    """The poll that had the event in hand was ended, and had passed it by then."""
     served = [asked for asked in rows_asked(evidence) if event.id in asked.ids]
     poll = poll_of(evidence, served[-1])
     if not saved_unread(evidence, poll):
-        return None
+        return None if ended_well(poll) else carried.outlived(evidence, event)
     return Clue(
         why=(
             f"Poll {poll.number} had saved before it asked for anything, and the next one went on "
