@@ -165,8 +165,9 @@ def _by_ids_alone(evidence: Evidence, findings: Iterable[Finding]) -> Iterator[I
     if behind:
         yield _told(
             "I4",
-            f"{_names(evidence, behind)} appeared after a higher id had been read: a window of "
-            "stamps finds that (theorem T7), and going on from ids alone never does",
+            f"{_names(evidence, behind)} appeared after a higher id had been read: a client that "
+            "asks again for a window of time finds that (T7), one that goes on from ids alone "
+            "never does",
             behind,
         )
 

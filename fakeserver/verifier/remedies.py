@@ -18,7 +18,7 @@ from fakeserver.verifier.changes import Change
 from fakeserver.verifier.diagnosis.traces import is_page_of_ties, rows_asked
 from fakeserver.verifier.evidence import Evidence
 from fakeserver.verifier.failures import is_failure
-from fakeserver.verifier.verdict import Finding, Tried, Verdict, lines_of
+from fakeserver.verifier.verdict import Finding, Tried, Verdict
 
 RUNS_MAX = 120
 """A fifth of what shrinking may take. To halve a year down to a millisecond takes 35 runs, and two
@@ -250,14 +250,14 @@ class _Trial:
 
     def _further_back(self, span: str) -> str:
         """Say from where each poll asked. An id has no distance in time, its events have."""
-        said = {
-            RECORDED_AT: f"{span} earlier",
-            ID: f"below the ids of all events recorded up to {span} before the newest that it had "
-            "passed",
-        }
         bounds = self._bounds()
-        where = [f"({name}) {said[field]}" for field, name in bounds.items()]
-        return f"the lower bound of each poll {lines_of(where)}"
+        said = []
+        if name := bounds.get(RECORDED_AT):
+            said.append(f"the lower bound of each poll ({name}) {span} earlier")
+        if name := bounds.get(ID):
+            events = f"the events of the {span} before the newest that it had passed"
+            said.append(f"each poll asking again, by a lower {name}, for {events}")
+        return ", and ".join(said)
 
 
 def _listed(said: list[str]) -> str:

@@ -149,12 +149,26 @@ class TestRemedy:
         found = remedy(scenario, LATE, NOON)
         assert found is not None
         assert found.says == (
-            "created_at_min = start of the last successful poll - 5 min, paged by since_id and "
-            "dropping ids already delivered"
+            "created_at_min = start of the last successful poll - 5 min (with its offset, or in "
+            "the shop's local time), paged by since_id and dropping ids already delivered"
         )
         assert found.ask.target == (
             "/com/events.json?created_at_min=2026-03-01+18%3A55&since_id=1&limit=2"
         )
+
+    @pytest.mark.parametrize(
+        ("settings", "form"),
+        [
+            ({"shop_zone": "UTC"}, ","),
+            ({"shop_zone": "UTC", "time_forms": "document-only"}, " (in the shop's local time, w"),
+            ({"time_forms": "document-only"}, " (in the shop's local time, without an offset),"),
+        ],
+    )
+    def test_says_how_the_time_is_written_where_that_matters(self, settings, form):
+        scenario = world(event(10, before_s=20), LATE, event(30, before_s=5), **settings)
+        found = remedy(scenario, LATE, NOON)
+        assert found is not None
+        assert f"start of the last successful poll - 5 min{form}" in found.says
 
     @pytest.mark.parametrize("when_s", [50, 51, 600, 10**6])
     def test_reads_the_event_at_any_later_time(self, when_s):
@@ -194,7 +208,7 @@ class TestRemedy:
         scenario = world(during_walk, late=0, lateness="none")
         found = remedy(scenario, during_walk, NOON)
         assert found is not None
-        assert found.says.startswith("created_at_min = start of the last successful poll, paged")
+        assert found.says.startswith("created_at_min = start of the last successful poll (with its")
 
     def test_there_is_none_for_an_event_later_than_promised(self):
         too_late = event(20, before_s=400, late_s=460)

@@ -45,9 +45,9 @@ def test_a_poll_that_starts_further_back():
     found = tried(LATE, by_id)
     assert (found.changes, found.amount_ms) == (("look-back", "drop-repeats"), 1_000)
     assert found.sentence == (
-        "With the lower bound of each poll (since_id) below the ids of all events recorded up to "
-        "1 s before the newest that it had passed, and repeats dropped by id, the promise holds in "
-        "this world. Other worlds may need all of 1 min."
+        "With each poll asking again, by a lower since_id, for the events of the 1 s before the "
+        "newest that it had passed, and repeats dropped by id, the promise holds in this world. "
+        "Other worlds may need all of 1 min."
     )
 
 
@@ -61,8 +61,9 @@ def test_a_poll_that_starts_from_an_id_and_a_stamp():
             feed.save([since, low])
 
     assert tried(LATE, by_both).sentence.startswith(
-        "With the lower bound of each poll (created_at_min) 1 s earlier and (since_id) below the "
-        "ids of all events recorded up to 1 s before the newest that it had passed, and repeats "
+        "With the lower bound of each poll (created_at_min) 1 s earlier, and each poll asking "
+        "again, by a lower since_id, for the events of the 1 s before the newest that it had "
+        "passed, and repeats "
     )
 
 

@@ -93,9 +93,18 @@ def remedy(
     back = f" - {duration_text(late)}" if late else ""
     return Remedy(
         ask=ask,
-        says=f"created_at_min = start of the last successful poll{back}, paged by since_id and "
-        "dropping ids already delivered",
+        says=f"created_at_min = start of the last successful poll{back}{_form(settings)}, paged by "
+        "since_id and dropping ids already delivered",
     )
+
+
+def _form(settings: Settings) -> str:
+    """Say how the time is written, where the settings take one form for another time, or none."""
+    if settings["time_forms"] == "document-only":
+        return " (in the shop's local time, without an offset)"
+    if settings["shop_zone"] != "UTC":
+        return " (with its offset, or in the shop's local time)"
+    return ""
 
 
 def _window_ask(
