@@ -15,10 +15,12 @@ from fakeserver.verifier.causes import CAUSES
 from fakeserver.verifier.fault_classes import FAULT_CLASSES
 from fakeserver.verifier.hazards import HAZARDS
 from fakeserver.verifier.promise import MEANINGS
+from fakeserver.verifier.report.labels import LABELS, OUTCOMES
 from fakeserver.verifier.rules import RULES
 from fakeserver.verifier.theory import IMPOSSIBLE, THEOREMS
 
 THEORY = "  theory   classes and theorems: contracts/THEORY.md; the rest are public threads\n"
+READING = "  source   contracts/READING-A-VERDICT.md\n"
 
 
 def explain(name: str) -> str:
@@ -31,7 +33,7 @@ def explain(name: str) -> str:
     if texts:
         return "\n".join(texts)
     known = {each.lower(): each for each in known_names()}
-    near = [known[each] for each in get_close_matches(_plain(name), known, n=3)]
+    near = [known[each] for each in get_close_matches(_plain(name), known, n=3, cutoff=0.7)]
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise UsageError(
         f"nothing is called {name!r}{hint}; 'fakeserver explain' without a name lists all names"
@@ -50,7 +52,7 @@ def known_names() -> list[str]:
     names = [*RULES, *CAUSES, *FAULT_CLASSES, *HAZARDS, *FAULT_KINDS, *THEOREMS, *IMPOSSIBLE]
     promises = {heading for dialect in dialects for heading, _ in _headings(dialect)}
     names += [*MEANINGS, *(dialect.name for dialect in dialects), *sorted(promises)]
-    names += [*sorted(switches), *profiles]
+    names += [*sorted(switches), *profiles, *OUTCOMES, *LABELS]
     return [*dict.fromkeys(names)]
 
 
@@ -65,6 +67,8 @@ def overview() -> str:
         "theorems:    " + " ".join(THEOREMS),
         "impossible:  " + " ".join(IMPOSSIBLE),
         "promises:    " + " ".join(MEANINGS),
+        "outcomes:    " + " ".join(OUTCOMES),
+        "labels:      " + " ".join(LABELS),
     ]
     for name in known_dialects():
         try:
@@ -116,6 +120,10 @@ def _explanations(name: str) -> Iterator[str]:
             f"{name} is a kind of fault.\n  about    {kind.about}\n  fields   {takes}\n"
             f"  source   {kind.source}\n{THEORY}"
         )
+    if name in OUTCOMES:
+        yield f"{name} is an outcome: {OUTCOMES[name]}\n{READING}"
+    if name in LABELS:
+        yield f"{name} is a label of a report.\n  says     {LABELS[name]}\n{READING}"
     yield from _theory_texts(name)
     yield from _promise_texts(name)
     for dialect in _dialects():

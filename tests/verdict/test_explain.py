@@ -14,8 +14,11 @@ from fakeserver.verifier.explain import explain, known_names, overview
 from fakeserver.verifier.fault_classes import FAULT_CLASSES
 from fakeserver.verifier.hazards import HAZARDS
 from fakeserver.verifier.promise import MEANINGS, Delivery, Mode, Order, Promise
+from fakeserver.verifier.report import margins, sections
+from fakeserver.verifier.report.labels import LABELS, OUTCOMES
 from fakeserver.verifier.rules import RULES
 from fakeserver.verifier.theory import IMPOSSIBLE, THEOREMS
+from fakeserver.verifier.verdict import EXIT_STATUS
 
 PAGE = Path(__file__).parents[2] / "contracts" / "THEORY.md"
 THEORY = " ".join(PAGE.read_text(encoding="utf-8").split())
@@ -35,6 +38,7 @@ def test_all_names_are_known_once_each():
     assert set(names) == {
         *(*RULES, *CAUSES, *HAZARDS, *FAULT_KINDS, *SWITCHES, *PROFILES),
         *(*theory, *promises),
+        *(*OUTCOMES, *LABELS),
     }
     assert len(names) == len(set(names))
 
@@ -47,6 +51,34 @@ def test_a_rule_says_whom_it_accuses_and_spares_and_its_source(name):
         for part in (rule.accuses, rule.spares, rule.source):
             assert part
             assert part in text
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_a_label_says_what_stands_there(name):
+    for text in (explain(name), explain(name.lower())):
+        assert text.startswith(f"{name} is a label of a report.\n  says     {LABELS[name]}\n")
+        assert LABELS[name].endswith(".")
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_an_outcome_says_what_it_proves_and_its_exit_status(name):
+    text = explain(name.lower())
+    assert text.startswith(f"{name} is an outcome: ")
+    status = EXIT_STATUS[name.lower()]
+    assert f"Exit status {status}.\n" in text
+
+
+def test_every_label_that_a_report_can_print_is_explained_and_no_other():
+    sources = [Path(module.__file__).read_text(encoding="utf-8") for module in (sections, margins)]
+    printed = re.findall(r'\b(?:Section|_said)\(\s*"(\w+)"|else "(\w+)", margin', "".join(sources))
+    assert {one or other for one, other in printed} == set(LABELS)
+
+
+def test_the_page_about_reports_has_a_line_for_each_label_in_their_order():
+    page = PAGE.with_name("READING-A-VERDICT.md").read_text(encoding="utf-8")
+    table = page.partition("## The lines of a report")[2].partition("| rule |")[0]
+    rows = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert rows == list(LABELS)
 
 
 @pytest.mark.parametrize("name", CAUSES)
@@ -203,6 +235,8 @@ def test_the_overview_has_every_name_under_its_kind():
     assert lines["rules"].split() == list(RULES)
     assert lines["causes"].split() == list(CAUSES)
     assert lines["promises"].split() == list(MEANINGS)
+    assert lines["outcomes"].split() == list(OUTCOMES)
+    assert lines["labels"].split() == list(LABELS)
     assert lines["hazards"].split() == list(HAZARDS)
     assert lines["theorems"].split() == list(THEOREMS)
     assert lines["impossible"].split() == list(IMPOSSIBLE)
