@@ -39,7 +39,7 @@ EVENTS_SHOWN_MAX = 12
 FOLDED_EVENTS_MIN = 3
 """Fewer in a row are not worth folding."""
 CHECKPOINT_CHARS_MAX = 40
-"""The half of a longer one tells nothing: that it was saved does."""
+"""The half of a longer one tells nothing: that it was saved does (``saved …``)."""
 
 
 class Entry(NamedTuple):
@@ -234,7 +234,7 @@ def _comes_to_nothing(
 def _said(step: object) -> str:  # noqa: PLR0911 - one return a kind of step
     if isinstance(step, Saved):
         text = msgspec.json.encode(step.checkpoint).decode()
-        return f"saved {text}" if len(text) <= CHECKPOINT_CHARS_MAX else "saved"
+        return f"saved {text}" if len(text) <= CHECKPOINT_CHARS_MAX else "saved …"
     if isinstance(step, Killed):
         return f"KILLED {step.point.replace('-', ' ')}"
     if isinstance(step, Restarted):
