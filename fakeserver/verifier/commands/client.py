@@ -192,7 +192,8 @@ class CommandClient:
             return False
         process, until = self._process, monotonic() + LET_GO_S
         while process is not None and process.is_running and monotonic() < until:
-            with suppress(UsageError, OverLimit):
+            # Under the lock: a thread that answers may still be reading.
+            with suppress(UsageError, OverLimit), feed.lock:
                 for line in process.read_lines():
                     action = read_line(self.protocol, line, 0)
                     if action.kind in ("done", "failed"):
