@@ -121,7 +121,8 @@ class Erratic:
 
     def hand_over(self, feed: Any) -> None:
         """Deliver what came, most of it as it came; save before, after, or not at all."""
-        kept = [row for row in self.rows if self.random.random() < 0.9]
+        named = [row for row in self.rows if "id" in row]  # some `fields` leave it out
+        kept = [row for row in named if self.random.random() < 0.9]
         if self.random.random() < 0.3:
             self.save(feed)
         if self.random.random() < 0.2:
@@ -154,7 +155,7 @@ def touched(random: Random, row: dict[str, Any], *, odds: float) -> dict[str, An
         return row
     name = random.choice([name for name in row if name != "id"] or ["id"])
     changes = ({"new": 1}, {name: "other"}, {"id": "nobody's"}, {"id": str(row["id"])})
-    less = {key: what for key, what in row.items() if key != name}
+    less = {key: what for key, what in row.items() if key == "id" or key != name}
     return random.choice((less, *({**row, **change} for change in changes)))
 
 

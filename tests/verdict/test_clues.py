@@ -619,6 +619,48 @@ def test_a_limit_that_was_not_what_was_refused_is_not_blamed(queries, settings):
     assert finding.would.startswith("Look at test_clues.py:")
 
 
+def swallowing(limit):
+    """A client that takes a refusal for the end of the log."""
+
+    def client(feed):
+        http = feed.requests_session()
+        query = {"since_id": 1, "limit": limit}
+        answer = http.get(feed.url("/com/events.json"), params=query)
+        if answer.status_code == 200:
+            feed.deliver(answer.json()["events"][0])
+
+    return client
+
+
+def test_a_loss_behind_a_limit_that_was_refused_each_time_is_told_with_the_cap():
+    verdict = verdict_on(world([event(2, 1)], **REFUSING), swallowing(51))
+    (finding,) = verdict.findings
+    assert (finding.rule, finding.cause) == ("LOST", "never-asked")
+    assert finding.why[-1] == (
+        "The API refused each request since then with 422 because the limit, 51, is above the cap, "
+        "50."
+    )
+    assert finding.would == "Ask for 50 rows at most, or again for fewer when a limit is refused."
+    spared = verdict_on(world([event(2, 1), event(3, 2)], **REFUSING), swallowing(50))
+    assert not any("cap" in said for finding in spared.findings for said in finding.why)
+
+
+def test_an_event_that_was_read_alone_and_dropped_is_lost_without_a_clue():
+    """It stood on no page, so nothing is said of pages."""
+
+    def alone(feed):
+        http = feed.requests_session()
+        http.get(feed.url("/com/events/2.json")).raise_for_status()
+        page = http.get(feed.url("/com/events.json"), params={"since_id": 2, "limit": 9}).json()
+        for row in page["events"]:
+            feed.deliver(row)
+
+    verdict = verdict_on(world([event(2, 1), event(3, 2)]), alone)
+    lost = next(finding for finding in verdict.findings if finding.rule == "LOST")
+    assert (lost.cause, lost.event_ids) == ("served-not-delivered", (2,))
+    assert verdict.text()
+
+
 # What was saved
 
 

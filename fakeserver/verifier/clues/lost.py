@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from fakeserver.scenario import LoggedEvent
-from fakeserver.verifier.clues import behind, cut, served
+from fakeserver.verifier.clues import behind, cut, refused, served
 from fakeserver.verifier.clues.clue import Clue, poll_of
 from fakeserver.verifier.diagnosis.traces import last_covering, saved_unread
 from fakeserver.verifier.evidence import Evidence
@@ -50,8 +50,13 @@ def _failed(evidence: Evidence, event: LoggedEvent) -> Clue | None:
     )
 
 
+def _never_asked(evidence: Evidence, event: LoggedEvent) -> Clue | None:
+    """What was asked was not taken, or left the event out."""
+    return refused.all_refused(evidence, event) or behind.clue(evidence, event)
+
+
 BY_CAUSE: Mapping[str, Callable[[Evidence, LoggedEvent], Clue | None]] = {
-    "never-asked": behind.clue,
+    "never-asked": _never_asked,
     "cut-by-limit": cut.clue,
     "served-not-delivered": served.clue,
     "failed-not-retried": _failed,

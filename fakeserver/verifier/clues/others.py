@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fakeserver.clock import MINUTE_MS, SECOND_MS, clock_text
-from fakeserver.history import OVERRAN, Exchange, PollEnded, Slept
+from fakeserver.history import OVERRAN, PollEnded, Slept
 from fakeserver.query import ID, RECORDED_AT, Condition, Query
 from fakeserver.scenario import EventId
 from fakeserver.verifier.clues.clue import Clue, stamp_name
+from fakeserver.verifier.clues.refused import GOT, limit_refused
 from fakeserver.verifier.diagnosis.others import is_largest_as_text, is_of_a_null
 from fakeserver.verifier.diagnosis.traces import (
     LOWER,
@@ -21,7 +21,6 @@ from fakeserver.verifier.diagnosis.traces import (
 )
 from fakeserver.verifier.evidence import Evidence, RowsAsked
 from fakeserver.verifier.failures import is_failure
-from fakeserver.verifier.rules.requests import LIMIT_OVER_MAX
 from fakeserver.verifier.verdict import Finding, lines_of
 
 # STUCK
@@ -160,7 +159,7 @@ def crashed(evidence: Evidence, finding: Finding) -> Clue | None:
         return None
     poll = evidence.polls[ended.poll - 1]
     last = evidence.exchange(poll.exchanges[-1]) if poll.exchanges else None
-    refused = None if last is None else _limit_refused(evidence, last)
+    refused = None if last is None else limit_refused(evidence, last)
     if refused is not None or not is_of_a_null(ended.error or ""):
         return refused
     asked = rows_asked(evidence, poll)
@@ -175,25 +174,7 @@ def crashed(evidence: Evidence, finding: Finding) -> Clue | None:
     )
 
 
-def _limit_refused(evidence: Evidence, last: Exchange) -> Clue | None:
-    """The answer just before was a refusal of a limit above the cap that the settings have."""
-    code, _, says = (last.problem or "").partition(": ")
-    cap, got = evidence.dialect.limit_max(evidence.settings), _GOT.search(says)
-    if code != LIMIT_OVER_MAX or cap is None or got is None:
-        return None
-    return Clue(
-        why=(
-            f"The API refused that request with {last.status} because its limit, {got[1]}, is "
-            f"above the cap, {cap}.",
-        ),
-        would=f"Ask for {cap} rows at most, or again for fewer when a limit is refused.",
-    )
-
-
 # ILLEGAL_REQUEST
-
-
-_GOT = re.compile(r"""got ('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S+)$""")
 
 
 def illegal_request(evidence: Evidence, finding: Finding) -> Clue | None:
@@ -204,7 +185,7 @@ def illegal_request(evidence: Evidence, finding: Finding) -> Clue | None:
     if "; " in says:  # it has advice of its own
         return None
     name = says.partition(":")[0]
-    got = _GOT.search(says)
+    got = GOT.search(says)
     if finding.cause == "unknown-parameter" and got is not None:
         return Clue(
             why=(f"This API has no parameter {got[1]}.",),

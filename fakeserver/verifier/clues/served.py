@@ -43,6 +43,8 @@ def clue(evidence: Evidence, event: LoggedEvent) -> Clue | None:
     """Look at what was dropped, at what was delivered, and how the two differ."""
     if any(evidence.log.find(event_id) is None for event_id in evidence.first_delivery):
         return None  # something else was delivered in its place, and that was told
+    if not any(event.id in asked.ids for asked in rows_asked(evidence)):
+        return None  # it stood on no page: it was asked for alone, by its id
     cut_short = _cut_short(evidence, event)
     if cut_short is not None:
         return cut_short

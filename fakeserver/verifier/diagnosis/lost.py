@@ -191,7 +191,9 @@ def _served(evidence: Evidence, event: LoggedEvent) -> str | None:
     last = last_covering(evidence, event)
     if last is not None and event.id not in last.ids:
         return "C21" if _order_flips(evidence, event, last) else None
-    if served and saved_unread(evidence, evidence.polls[evidence.poll_of[served[-1].place] - 1]):
+    if not served:  # but alone, as one event that was asked for by its id
+        return None
+    if saved_unread(evidence, evidence.polls[evidence.poll_of[served[-1].place] - 1]):
         return "C24"
     delivers_others = any(evidence.log.find(i) is None for i in evidence.first_delivery)
     if delivers_others or not evidence.first_delivery or _ends_badly_after(evidence, served[-1]):
