@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from fakeserver.verifier.judge import OUR_SLIP
 from fakeserver.verifier.search import verify
 from fakeserver.verifier.verdict import Verdict
 
@@ -74,6 +75,8 @@ def _escape(faulty: Faulty, verdict: Verdict) -> str:
     """Say how the client got away with its mistake, if it did."""
     if verdict.outcome != "broken":
         return f"spared in {verdict.examples} worlds"
+    if any(OUR_SLIP in said for found in verdict.findings for said in found.why):
+        return "a slip of ours"
     first = verdict.findings[0]
     if first.rule != faulty.rule or (faulty.causes and first.cause not in faulty.causes):
         return f"accused of {[(found.rule, found.cause) for found in verdict.findings]}"

@@ -11,7 +11,7 @@ import pytest
 from fakeserver.history import to_lines
 from fakeserver.scenario import EventId
 from fakeserver.verifier.causes import CAUSES
-from fakeserver.verifier.judge import judge
+from fakeserver.verifier.judge import OUR_SLIP, judge
 from fakeserver.verifier.rules import RULES
 from fakeserver.verifier.verdict import Finding
 
@@ -43,6 +43,7 @@ def judged(case: Case) -> tuple[dict[str, set[object]], dict[EventId, str | None
     why: dict[EventId, str | None] = {}
     for finding in judge(case.scenario, case.history, case.promise).findings:
         told.setdefault(finding.rule, set()).update(culprits(finding))
+        assert not any(OUR_SLIP in said for said in finding.why), finding.why
         if finding.rule == "LOST":
             why |= dict.fromkeys(finding.event_ids, finding.cause)
     return told, why

@@ -10,9 +10,10 @@ import pytest
 from fakeserver.dialects import find_dialect
 from fakeserver.dialects.base import TOKEN
 from fakeserver.fault import Fault
+from fakeserver.verifier import judge as judge_module
 from fakeserver.verifier.clues.elsewhere import WORLDS_MAX, needs_more_rows, with_pattern
 from fakeserver.verifier.diagnosis.traces import holds_id
-from fakeserver.verifier.judge import judge
+from fakeserver.verifier.judge import OUR_SLIP, judge
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.report.saved import CHECKPOINT_CHARS_MAX
 from fakeserver.verifier.report.sections import sections
@@ -744,3 +745,18 @@ def test_the_pause_before_the_last_poll_is_the_judges():
     assert section(verdict_on(world(late), by_id), "Calm") is None, "a minute is no pause"
     cut = msgspec.structs.replace(verdict, history=verdict.history[:5])
     assert section(cut, "Calm") is None, "the last poll never came"
+
+
+# Slips of ours
+
+
+@pytest.mark.parametrize("part", ["with_clues", "diagnosed"])
+def test_a_slip_of_ours_costs_no_verdict(monkeypatch, part):
+    def slips(*_):
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(judge_module, part, slips)
+    verdict = verdict_on(world([event(2, 1)]), lambda _: None)
+    (finding,) = verdict.findings
+    assert (verdict.outcome, finding.rule) == ("broken", "LOST")
+    assert finding.why[-1] == f"{OUR_SLIP} (IndexError)."
