@@ -11,6 +11,7 @@ import msgspec
 
 from fakeserver.dialects import find_dialect
 from fakeserver.drawing.plan import HAZARD_ODDS
+from fakeserver.errors import UsageError
 from fakeserver.scenario import Scenario
 from fakeserver.verifier.changes import Change
 from fakeserver.verifier.clients import Client, keeps_state
@@ -27,6 +28,11 @@ from fakeserver.verifier.tally import Tally
 from fakeserver.verifier.verdict import Searched, Verdict
 
 T = TypeVar("T")
+
+RESET_LEFT_SOMETHING = (
+    "a smaller world broke it only in a process that was reset, where something of another world "
+    'was left: mend that, or leave out "resets", and the world gets smaller'
+)
 
 Progress = Callable[[int, Counter[str]], bool]
 """Called after each world with the number of worlds and the hazards so far; False ends it all."""
@@ -185,7 +191,7 @@ class Hunt:
         cut_short: tuple[str, ...] = ()
         try:
             shrink(found.scenario, still_broken)
-            self._player.confirm(best.scenario or found.scenario)
+            best = self._confirmed(best, found)
             best = self._with_what_helps(best)
             best = self._with_a_pattern(best, world)
         except KeyboardInterrupt:  # it is broken, small or not
@@ -208,6 +214,13 @@ class Hunt:
             requests=self._tally.requests,
             search=search,
         )
+
+    def _confirmed(self, best: Verdict, found: Verdict) -> Verdict:
+        """Return the smaller verdict, or the one it was found by if that is a reset's alone."""
+        try:
+            return self._player.confirmed(best)
+        except UsageError:
+            return self._player.confirmed(found).noting(RESET_LEFT_SOMETHING)
 
     def _with_what_helps(self, broken: Verdict) -> Verdict:
         """Return the verdict with the smallest change with which its world is kept, if any."""

@@ -108,14 +108,13 @@ class Player:
             self._keeper = self._new_keeper()
         scenario = self._worlds.draw(world, page_size)
         verdict = self.judge(scenario)
-        is_broken = verdict.outcome == "broken"
-        if is_broken:
-            self.confirm(scenario)
+        if verdict.outcome == "broken":
+            verdict = self.confirmed(verdict)
         return Played(
             world=world,
             tally=Tally.of(verdict),
             asked=asked_in(verdict) if learns else None,
-            broken=verdict if is_broken else None,
+            broken=verdict if verdict.outcome == "broken" else None,
             overran=self.overran,
         )
 
@@ -135,18 +134,20 @@ class Player:
     def _new_keeper(self) -> Doorkeeper:
         return Doorkeeper(poll_seconds_max=self._worlds.poll_seconds_max)
 
-    def confirm(self, scenario: Scenario) -> None:
-        """Play a world that broke the promise again, where that may be the fault of a reset.
+    def confirmed(self, broken: Verdict) -> Verdict:
+        """Return a broken verdict as it is in new processes, where a reset may have had a part.
 
-        Raises `UsageError` if the program keeps its promise there in new processes.
+        Raises `UsageError` if the program keeps its promise there.
         """
         command = self._client
         if not isinstance(command, CommandClient) or not command.was_reset:
-            return
+            return broken
+        assert broken.scenario is not None  # noqa: S101 - the judge names the world it judged
         with command.in_new_processes():
-            is_broken = self.judge(scenario).outcome == "broken"
-        if not is_broken:
+            verdict = self.judge(broken.scenario)
+        if verdict.outcome != "broken":
             raise UsageError(
                 "the program keeps its promise in a new process, and breaks it in one that was "
                 'reset: something of another world was left; mend that, or leave out "resets"'
             )
+        return verdict

@@ -39,6 +39,8 @@ def wrong(feed):
     for event in http.get(feed.url("/com/events.json?limit=1")).json()["events"]:
         feed.deliver(event)
 '''
+INSTALLED = {"python": sys.executable, "package": "none", "dialect": "haravan"}
+"""Inputs for a machine that has fakeserver already."""
 WRONG_AT = CLIENTS.splitlines().index("def wrong(feed):") + 1
 PROGRAM = "import sys\nopen('arguments', 'w').write(repr(sys.argv[1:]))\n"
 
@@ -99,9 +101,7 @@ def test_a_kept_promise_passes_and_is_not_annotated(workspace: Path, tmp_path: P
     result = run_ours(
         workspace,
         tmp_path / "machine",
-        python=sys.executable,
-        package="none",
-        dialect="haravan",
+        **INSTALLED,
         client="sub/clients.py:right",
         examples="40",
         summary="false",
@@ -117,9 +117,7 @@ def test_values_are_never_run(workspace: Path, tmp_path: Path) -> None:
     result = run_ours(
         workspace,
         tmp_path / "machine",
-        python=sys.executable,
-        package="none",
-        dialect="haravan",
+        **INSTALLED,
         client=hostile,
         only=hostile,
     )
@@ -133,9 +131,7 @@ def test_a_command_is_split_into_words_and_not_run_by_a_shell(
     result = run_ours(
         workspace,
         tmp_path / "machine",
-        python=sys.executable,
-        package="none",
-        dialect="haravan",
+        **INSTALLED,
         command=f"'{sys.executable}' 'my program.py' 'a b' '$HOME' ';' touch pwned",
         examples="1",
     )
@@ -149,9 +145,7 @@ def test_an_unfinished_quote_is_a_usage_error(workspace: Path, tmp_path: Path) -
     result = run_ours(
         workspace,
         tmp_path / "machine",
-        python=sys.executable,
-        package="none",
-        dialect="haravan",
+        **INSTALLED,
         command="sh 'poll.sh",
     )
     assert result.outputs == {"outcome": "usage", "exit-status": "2"}

@@ -15,10 +15,11 @@ from fakeserver.errors import UsageError
 from fakeserver.generate import generate_scenario
 from fakeserver.history import Delivered, Killed, PollEnded, Restarted, Saved
 from fakeserver.scenario import Crash, Poll
-from fakeserver.verifier import playing, search
+from fakeserver.verifier import hunting, playing, search
 from fakeserver.verifier.commands import process
 from fakeserver.verifier.commands.client import CommandClient
 from fakeserver.verifier.commands.protocols import ENDINGS
+from fakeserver.verifier.judge import judge
 from fakeserver.verifier.promise import Promise
 from fakeserver.verifier.runner import doorkeeper, run
 from fakeserver.verifier.search import verify
@@ -55,7 +56,9 @@ def test_each_protocol_delivers_what_a_function_does(tmp_path, protocol, text):
         assert [s.checkpoint for s in history if isinstance(s, Saved)] == [2, 3]
 
 
-@pytest.mark.parametrize(("text", "persistent"), [(JSONL, False), (PERSISTENT, True)])
+@pytest.mark.parametrize(
+    ("text", "persistent"), [(JSONL, False), (PERSISTENT, True), (RESETS, True)]
+)
 def test_a_program_has_the_verdict_of_a_function(tmp_path, text, persistent):
     command = CommandClient(program(tmp_path, text), persistent=persistent)
     options = {"dialect": "haravan", "examples": 1, "seed": 3}
@@ -252,15 +255,28 @@ def test_a_program_that_still_talks_is_not_kept(tmp_path):
     assert {step.checkpoint[1] for step in history if isinstance(step, Saved)} == {False}
 
 
-def test_a_reset_that_leaves_something_is_the_programs_mistake(tmp_path):
-    """It goes on from the last id of another world."""
+def forgetful(folder):
+    """A program that goes on from the last id of another world."""
     text = RESETS.replace("for line in sys.stdin:", "last = 0\nfor line in sys.stdin:")
     text = text.replace("    since = poll", "    global last\n    since = poll")
     text = text.replace('poll["checkpoint"] or 0', 'poll["checkpoint"] or last')
     text = text.replace("since = page[-1]", "last = since = page[-1]")
-    command = CommandClient(program(tmp_path, text), persistent=True)
+    return CommandClient(program(folder, text), persistent=True)
+
+
+def test_a_reset_that_leaves_something_is_the_programs_mistake(tmp_path):
     with pytest.raises(UsageError, match="breaks it in one that was reset"):
-        verify(command, dialect="haravan", promise=PROMPT, examples=20, without=CRASHES)
+        verify(forgetful(tmp_path), dialect="haravan", promise=PROMPT, examples=20, without=CRASHES)
+
+
+def test_a_loss_that_is_real_is_told_though_a_reset_leaves_something(tmp_path):
+    """It follows ids where events are late; smaller worlds are broken by the reset alone."""
+    options = {"dialect": "haravan", "examples": 20, "seed": 1, "without": CRASHES}
+    verdict = verify(forgetful(tmp_path), **options)
+    assert (verdict.outcome, verdict.findings[0].rule) == ("broken", "LOST")
+    assert hunting.RESET_LEFT_SOMETHING in verdict.notes
+    again = run(verdict.scenario, CommandClient(program(tmp_path, PERSISTENT), persistent=True))
+    assert judge(verdict.scenario, again).findings[0].rule == "LOST"
 
 
 def test_a_poll_that_failed_is_no_end_of_the_program(tmp_path):
