@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from itertools import accumulate
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -45,9 +47,36 @@ BODIES_BYTES_MAX = 64 * 2**20
 BODY_COSTS = 150
 """What the entry of a small body costs beside its bytes."""
 BLOCK_BODIES = 256
-"""Bodies of neighbours are kept so many together: a page is cut out of a few lists."""
+"""Bodies of neighbours are kept so many together: a page is cut out of a few blocks."""
 
-Block = list[bytes | None]
+
+class _Block:
+    """The bodies of neighbours; and once all are there, all of them as one text too."""
+
+    __slots__ = ("missing", "parts", "starts", "text")
+
+    def __init__(self) -> None:
+        self.parts: list[bytes | None] = [None] * BLOCK_BODIES
+        self.missing = BLOCK_BODIES
+        self.text = memoryview(b"")
+        self.starts = array("I")
+
+    def put(self, place: int, body: bytes) -> int:
+        """Keep the body at `place`, and return how many bytes more the block holds now."""
+        self.missing -= self.parts[place] is None
+        self.parts[place] = body
+        if self.missing:
+            return len(body)
+        whole = b",".join(self.parts) + b","  # type: ignore[arg-type]  # none is missing
+        self.text = memoryview(whole)
+        ends = (len(part) + 1 for part in self.parts)  # type: ignore[arg-type]
+        self.starts = array("I", accumulate(ends, initial=0))
+        return len(body) + len(whole)
+
+    @property
+    def size(self) -> int:
+        """How many bytes it holds, what the entries cost included."""
+        return len(self.text) + sum(len(body) + BODY_COSTS for body in self.parts if body)
 
 
 class Bodies:
@@ -59,9 +88,32 @@ class Bodies:
 
     def __init__(self, *, bytes_max: int = BODIES_BYTES_MAX) -> None:
         self._half_max = bytes_max // 2
-        self._young: dict[Hashable, Block] = {}
-        self._old: dict[Hashable, Block] = {}
+        self._young: dict[Hashable, _Block] = {}
+        self._old: dict[Hashable, _Block] = {}
         self._bytes = 0
+
+    def joined(
+        self,
+        rows: Sequence[int],
+        write: Callable[[int], bytes],
+        *,
+        way: Hashable = None,
+        within: tuple[bytes, bytes],
+    ) -> bytes:
+        """Return the bodies of `rows`, of which there are some, with commas between them.
+
+        `within` is what stands before the first and after the last; the rest as for `of`.
+        """
+        opening, closing = within
+        if isinstance(rows, range) and rows.step == 1:
+            pieces = self._cut(rows.start, rows.stop, way)
+            if pieces is not None:
+                return b"".join((opening, *pieces, closing))
+        bodies = self.of(rows, write, way=way)
+        # So a long body is copied once, not three times.
+        bodies[0] = opening + bodies[0]
+        bodies[-1] += closing
+        return b",".join(bodies)
 
     def of(
         self, rows: Sequence[int], write: Callable[[int], bytes], *, way: Hashable = None
@@ -75,32 +127,56 @@ class Bodies:
             if rows.step < 0:
                 found.reverse()
         else:
-            found = [self._block(way, row // BLOCK_BODIES)[row % BLOCK_BODIES] for row in rows]
+            found = [
+                self._block(way, row // BLOCK_BODIES).parts[row % BLOCK_BODIES] for row in rows
+            ]
         if None in found:
             for place, body in enumerate(found):
                 if body is None:
                     found[place] = self._keep(way, rows[place], write(place))
-        if self._bytes > self._half_max:
-            self._old, self._young, self._bytes = self._young, {}, 0
+        self._forget()
         return found  # type: ignore[return-value]
 
-    def _run(self, first: int, last: int, way: Hashable) -> Block:
+    def _cut(self, start: int, stop: int, way: Hashable) -> list[memoryview] | None:
+        """Return the rows from `start` to before `stop` as they stand in whole blocks, or None."""
+        pieces: list[memoryview] = []
+        number, place = divmod(start, BLOCK_BODIES)
+        end = stop - number * BLOCK_BODIES
+        while True:
+            block = self._young.get((way, number)) or self._block(way, number)
+            if block.missing:
+                return None
+            starts = block.starts
+            if end <= BLOCK_BODIES:
+                pieces.append(block.text[starts[place] : starts[end] - 1])  # without a comma
+                break
+            pieces.append(block.text[starts[place] :])
+            number, place, end = number + 1, 0, end - BLOCK_BODIES
+        self._forget()
+        return pieces
+
+    def _run(self, first: int, last: int, way: Hashable) -> list[bytes | None]:
         """Return what is kept of the rows from `first` to `last`."""
-        found: Block = []
+        found: list[bytes | None] = []
         for number in range(first // BLOCK_BODIES, last // BLOCK_BODIES + 1):
             start = number * BLOCK_BODIES
-            found += self._block(way, number)[max(0, first - start) : last + 1 - start]
+            found += self._block(way, number).parts[max(0, first - start) : last + 1 - start]
         return found
 
-    def _block(self, way: Hashable, number: int) -> Block:
+    def _block(self, way: Hashable, number: int) -> _Block:
         block = self._young.get((way, number))
         if block is None:
-            block = self._old.pop((way, number), []) or [None] * BLOCK_BODIES
+            block = self._old.pop((way, number), None) or _Block()
             self._young[way, number] = block
-            self._bytes += sum(len(body) + BODY_COSTS for body in block if body is not None)
+            self._bytes += block.size
         return block
 
     def _keep(self, way: Hashable, row: int, body: bytes) -> bytes:
-        self._block(way, row // BLOCK_BODIES)[row % BLOCK_BODIES] = body
-        self._bytes += len(body) + BODY_COSTS
+        block = self._block(way, row // BLOCK_BODIES)
+        self._bytes += block.put(row % BLOCK_BODIES, body) + BODY_COSTS
         return body
+
+    def _forget(self) -> None:
+        """Let go of what was not asked for lately, where there is no room for more."""
+        if self._bytes > self._half_max:
+            self._old, self._young, self._bytes = self._young, {}, 0

@@ -9,7 +9,7 @@ from random import Random
 from fakeserver.bounds import Test, met, visible_by
 from fakeserver.cache import Bodies
 from fakeserver.clock import INSTANT_MAX, INSTANT_MIN, Instant
-from fakeserver.order import Order
+from fakeserver.order import Order, Plan
 from fakeserver.query import ID, RECORDED_AT, Condition, Nulls, Query, SortKey, value_of
 from fakeserver.rows import NumberedRows, Rows, stamps_of
 from fakeserver.scenario import EventId, LoggedEvent
@@ -58,14 +58,9 @@ class Selection:
         if not rows:
             return opening + closing
         if self.bodies is None:
-            bodies = list(map(write, rows))
-        else:
-            numbers = rows.numbers if isinstance(rows, NumberedRows) else self._shelf.numbers(rows)
-            bodies = self.bodies.of(numbers, lambda place: write(rows[place]), way=way)
-        # So a long body is copied once, not three times.
-        bodies[0] = opening + bodies[0]
-        bodies[-1] += closing
-        return b",".join(bodies)
+            return opening + b",".join(map(write, rows)) + closing
+        numbers = rows.numbers if isinstance(rows, NumberedRows) else self._shelf.numbers(rows)
+        return self.bodies.joined(numbers, lambda place: write(rows[place]), way=way, within=within)
 
     @property
     def matched(self) -> int:
@@ -237,17 +232,15 @@ class EventLog:
 
     def _look_up(self, query: Query, at: Instant, salt: int) -> Selection:
         table = self._indexed()
-        tests, kinds = self._tests(query, at)
-        rows = self._candidates(query.conditions)
+        rows = self._candidates(query.conditions, table)
         if rows is None and not query.is_shuffled:
-            order = self._order(query.order, query.nulls)
-            page: Sequence[int] | None = None
-            if kinds is None and query.limit is not None and not query.offset:
-                page = order.run(tests, query.limit)
+            page = self._run(query, at, table)
             if page is None:
-                page = order.page(order.plan(tests, kinds), query.offset, query.limit)
+                order, plan = self._plan(query, at, table)
+                page = order.page(plan, query.offset, query.limit)
             shown = NumberedRows(page, self._shelf, table)
-            return Selection(shown, lambda: order.count(order.plan(tests, kinds)), self._shelf)
+            return Selection(shown, lambda: Order.count(*self._plan(query, at, table)), self._shelf)
+        tests, kinds = self._tests(query, at, table)
         if rows is None:
             order = self._order((), "first")
             rows = list(order.page(order.plan(tests, kinds), 0, None))
@@ -260,10 +253,35 @@ class EventLog:
         page = rows[query.offset : end]
         return Selection(NumberedRows(page, self._shelf, table), len(rows), self._shelf)
 
-    def _tests(self, query: Query, at: Instant) -> tuple[list[Test], frozenset[int] | None]:
+    def _run(self, query: Query, at: Instant, table: Table) -> Sequence[int] | None:
+        """Return the page of a walk where one look shows it to be a run of rows, or None.
+
+        The bound behind which the walk goes on is the first condition, and no other leaves out any.
+        """
+        conditions, keys = query.conditions, query.order
+        if not conditions or not keys or query.offset or not query.limit:
+            return None
+        bound, others = conditions[0], conditions[1:]
+        if bound.field != keys[0].field or type(bound) is not Condition:
+            return None
+        if others and not self._takes_all(others, table):
+            return None
+        return self._order(keys, query.nulls).run(bound, query.limit, self._visibility(at))
+
+    def _takes_all(self, conditions: tuple[Condition, ...], table: Table) -> bool:
+        """Whether conditions speak of labels only, and rows of all kinds meet them."""
+        return all(map(table.is_label, conditions)) and table.kinds.admitted(conditions) is None
+
+    def _plan(self, query: Query, at: Instant, table: Table) -> tuple[Order, Plan]:
+        """Return the index for a query's order, and where in it the rows of the query are."""
+        order = self._order(query.order, query.nulls)
+        return order, order.plan(*self._tests(query, at, table))
+
+    def _tests(
+        self, query: Query, at: Instant, table: Table
+    ) -> tuple[list[Test], frozenset[int] | None]:
         """Return what single rows must pass, and of which kinds they must be (None: of any)."""
-        table = self._indexed()
-        tests, of_kinds = self._visibility(at), []
+        tests, of_kinds = [*self._visibility(at)], []
         for condition in query.conditions:
             if table.is_label(condition):
                 of_kinds.append(condition)
@@ -273,20 +291,19 @@ class EventLog:
                 of_kinds.append(has_value(condition.field))
         return tests, table.kinds.admitted(tuple(of_kinds)) if of_kinds else None
 
-    def _visibility(self, at: Instant) -> list[Test]:
+    def _visibility(self, at: Instant) -> Sequence[Test]:
         """Return what passes the rows that are visible as of `at`, the same as long as they are."""
         count, size = self.visible_count(at), self._shelf.size
         if self._visible[:2] != (size, count):
             self._visible = size, count, [visible_by(at)] if count < size else []
-        return [*self._visible[2]]
+        return self._visible[2]
 
-    def _candidates(self, conditions: tuple[Condition, ...]) -> list[int] | None:
+    def _candidates(self, conditions: tuple[Condition, ...], table: Table) -> list[int] | None:
         """Return the rows to look at where a condition names them, in their order, or None."""
-        table = self._indexed()
         for condition in conditions:
-            values = (condition.value,) if condition.operator == "=" else condition.value
             if condition.operator not in ("=", "in") or type(condition) is not Condition:
                 continue
+            values = (condition.value,) if condition.operator == "=" else condition.value
             if condition.field == ID:
                 numbers = map(self._number, dict.fromkeys(values))
                 return sorted(number for number in numbers if number is not None)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from fakeserver.bounds import Bounds, Piece, Test, together
 from fakeserver.columns import Column, LabelColumn, count_of, joined
-from fakeserver.query import Nulls, SortKey
+from fakeserver.query import Condition, Nulls, SortKey
 from fakeserver.sorting import Ranking, sorted_blocks
 from fakeserver.table import VISIBLE_AT, Table
 
@@ -148,32 +148,38 @@ class Order:
         named = [(a, b, tuple(map(tests.__getitem__, open_there))) for a, b, open_there in spans]
         return Plan(named, kinds)
 
-    def run(self, tests: Sequence[Test], limit: int) -> range | None:
-        """Return the first `limit` rows that pass where a look shows them to be a run, or None.
+    def run(self, bound: Condition, limit: int, visible: Sequence[Test]) -> range | None:
+        """Return the first `limit` rows behind a bound on the first key that pass `visible` tests.
 
-        So are most pages of a walk: neighbours in the log behind one bound, all of them visible.
+        None where a look does not show them to be a run. So are most pages of a walk: neighbours
+        in the log, all of them visible.
         """
-        if len(tests) not in (1, 2) or self._ranking.is_backwards:
+        if bound.operator not in (">", ">=") or self._ranking.is_backwards:
             return None
-        test, blocks = tests[-1], self._blocks
-        condition, column = test.condition, self._table.column(test.field)
-        bounds = self._known(test.field) if self._ranking.is_by(test.field) else None
-        if bounds is None or column.has_null or condition is None or condition.operator[0] != ">":
+        bounds, column = self._known(bound.field), self._table.column(bound.field)
+        if bounds is None or column.has_null:
             return None
-        find = bisect_right if condition.operator == ">" else bisect_left
-        first = last = find(bounds.highs, condition.value)
-        if not limit or not self._goes_on(first, first):
+        blocks = self._blocks
+        find = bisect_right if bound.operator == ">" else bisect_left
+        first = last = find(bounds.highs, bound.value)
+        if not self._goes_on(first, first):
             return None
-        start = blocks[first][0] + _edge(find, blocks[first], column, condition.value)
+        start = blocks[first][0] + _edge(find, blocks[first], column, bound.value)
         while blocks[last][-1] < start + limit - 1:
             last += 1
             if not self._goes_on(first, last):
                 return None
-        if len(tests) == 2:
-            pieces = self._pieces(tests[0], len(blocks))
-            if not any(low <= first and last < end for low, end, share in pieces if share == "all"):
+        for test in visible:
+            if not self._all_pass(test, first, last):
                 return None
         return range(start, start + limit)
+
+    def _all_pass(self, test: Test, first: int, last: int) -> bool:
+        """Whether all rows of the blocks from `first` to `last` pass, by one piece of them."""
+        for low, end, share in self._pieces(test, len(self._blocks)):
+            if low <= first < end:
+                return share == "all" and last < end
+        return False
 
     def _goes_on(self, first: int, place: int) -> bool:
         """Whether there is a block at `place`, a run that goes on from the one before if any."""

@@ -6,6 +6,7 @@ a field of `Dialect`; everything that they share (log, order, cut, judge) knows 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from importlib.resources.abc import Traversable
@@ -99,15 +100,15 @@ class Known:
     def __init__(self) -> None:
         self.answers: Cache[Answer] = Cache()
         self.bodies = Bodies()
-        self._asked_once: dict[Hashable, bool] = {}
+        self._asked: OrderedDict[Hashable, None] = OrderedDict()
 
     def is_asked_again(self, key: Hashable) -> bool:
         """Whether somebody asked for this before: most pages of a walk are never wanted again."""
-        if self._asked_once.pop(key, False):
+        if key in self._asked:
             return True
-        self._asked_once[key] = True
-        if len(self._asked_once) > ENTRIES_MAX:
-            del self._asked_once[next(iter(self._asked_once))]
+        self._asked[key] = None
+        if len(self._asked) > ENTRIES_MAX:
+            self._asked.popitem(last=False)
         return False
 
 
@@ -320,11 +321,12 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         """Return what is known to be the answer; find it out and remember it otherwise."""
         # What is asked and what is there decide an answer, and nothing else does.
         key = (query, log.visible_count(as_of))
-        answer = known.answers.get(key)
+        is_known = known.is_asked_again(key)
+        answer = known.answers.get(key) if is_known else None
         if answer is None:
             selection = log.select(query, as_of)
             selection.bodies = known.bodies
             answer = self.render(query, selection, settings)
-            if known.is_asked_again(key):
+            if is_known:
                 known.answers.keep(key, answer, len(answer.body))
         return answer

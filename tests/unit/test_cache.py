@@ -64,6 +64,35 @@ class TestBodies:
         assert bodies.of([1], lambda _: b"part", way="part") == [b"part"]
         assert bodies.of([1], lambda _: b"?") == [b"whole"]
 
+    @pytest.mark.parametrize("given", [BLOCK_BODIES, 3 * BLOCK_BODIES, 2 * BLOCK_BODIES + 7])
+    def test_a_run_is_cut_out_of_what_is_known(self, given):
+        bodies, within = Bodies(), (b"[", b"]")
+        known = [b"%d" % row * (row % 5 + 1) for row in range(given)]
+        bodies.of(range(given), known.__getitem__)
+        edges = (0, 1, BLOCK_BODIES - 1, BLOCK_BODIES, BLOCK_BODIES + 1, given - 1, given)
+        for rows in (range(a, b) for a in edges for b in edges if a < b <= given):
+            wanted = b"[" + b",".join(known[row] for row in rows) + b"]"
+            assert bodies.joined(rows, known.index, within=within) == wanted
+            turned = b"[" + b",".join(known[row] for row in rows[::-1]) + b"]"
+            assert bodies.joined(rows[::-1], known.index, within=within) == turned
+            assert bodies.joined(list(rows), known.index, within=within) == wanted
+
+    def test_what_was_cut_out_is_forgotten_too(self):
+        size = 2 * BLOCK_BODIES * (BODY_COSTS + 4)
+        bodies, written = Bodies(bytes_max=2 * size), []
+
+        def ask(block: int) -> bytes:
+            rows = range(block * BLOCK_BODIES, (block + 1) * BLOCK_BODIES)
+            return bodies.joined(
+                rows, lambda place: written.append(block) or b"x", within=(b"", b"")
+            )
+
+        page = ask(0)
+        assert page == b",".join([b"x"] * BLOCK_BODIES)
+        for block in (*range(1, 9), 0):
+            assert ask(block) == page
+        assert written.count(0) == 2 * BLOCK_BODIES
+
     def test_what_nobody_asks_for_is_forgotten_and_what_is_asked_for_is_not(self):
         bodies = Bodies(bytes_max=20 * (BODY_COSTS + 1))
         wanted: list[int] = []
