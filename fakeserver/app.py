@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from werkzeug.http import HTTP_STATUS_CODES, http_date
@@ -203,8 +203,15 @@ class _Headers(Mapping[str, str]):
         self._environ = environ
 
     def __getitem__(self, name: str) -> str:
-        value: str = self._environ[f"HTTP_{name.upper().replace('-', '_')}"]
+        value: str = self._environ[_key(name)]
         return value
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and _key(name) in self._environ
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value of a header, or `default` where the request has none."""
+        return self._environ.get(_key(name), default)
 
     def __iter__(self) -> Iterator[str]:
         for key in self._environ:
@@ -213,6 +220,12 @@ class _Headers(Mapping[str, str]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+@lru_cache(maxsize=64)
+def _key(name: str) -> str:
+    """Return what the environ calls a header."""
+    return f"HTTP_{name.upper().replace('-', '_')}"
 
 
 def _read(environ: WSGIEnvironment) -> Ask:

@@ -242,6 +242,21 @@ def check_token(ask: Ask, *, header: str | None = None) -> None:
         )
 
 
+def is_usual(ask: Ask, *headers: str) -> bool:
+    """Whether nothing but its path and query can be wrong with `ask`: a GET with the token.
+
+    `headers` are the vendor's own for tokens, in small letters: what they say would have to be
+    looked at as well.
+    """
+    given = ask.headers
+    if ask.method != "GET" or given.get("authorization") != _AUTHORIZED:
+        return False
+    for header in headers:  # noqa: SIM110 - as a generator it would take twice as long
+        if header in given:
+            return False
+    return True
+
+
 def only_get(ask: Ask, path: str) -> None:
     """Raise `Refused` (405) for any method but GET and HEAD."""
     if ask.method not in ("GET", "HEAD"):

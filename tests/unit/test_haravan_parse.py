@@ -4,11 +4,15 @@ import json
 from random import Random
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from fakeserver.clock import at
 from fakeserver.dialects import find_dialect
-from fakeserver.dialects.base import TOKEN, TOKEN_WITHOUT_ROLE, Answer, Ask
+from fakeserver.dialects.base import TOKEN, TOKEN_WITHOUT_ROLE, Answer, Ask, Refused
+from fakeserver.dialects.haravan.parse import _query, _read
 from fakeserver.dialects.haravan.terms import LIST_PARAMETERS
+from fakeserver.dialects.wire import QUERY_CHARS_MAX
 from fakeserver.log import EventLog
 from fakeserver.query import Query
 from fakeserver.scenario import LoggedEvent
@@ -380,3 +384,49 @@ class TestFilters:
     def test_the_count_refuses_what_nobody_takes(self):
         assert answer("/com/events/count.json?status=any").status == 422
         assert answer("/com/events/count.json?created_at_min=soon").status == 422
+
+
+PARTS = [
+    *("since_id=7", "since_id=1", "since_id=0", "since_id=", "since_id=-3", "since_id=%31"),
+    *("since_id=999999999999999999", "since_id=9999999999999999999", "since_id=12x", "Since_id=4"),
+    *("limit=5", "limit=0", "page=2", "page=x", "order=asc", "filter=Order", "verb=placed", ""),
+    *("created_at_min=2026-03-01 12:00", "created_at_max=1", "fields=id", "page_info=e30", "a=1"),
+    *("fields=since_id=5", "page_info=since_id=6"),
+]
+PATHS = ["events.json", "events/count.json", "events/20.json", "orders/7/events.json", "else"]
+
+
+def understood(read, *arguments):
+    try:
+        return read(*arguments)
+    except Refused as refused:
+        return refused.status, refused.code, refused.says
+
+
+@given(
+    path=st.sampled_from(PATHS),
+    parts=st.lists(st.sampled_from(PARTS), max_size=4),
+    settings=st.sampled_from(
+        [
+            {},
+            {"paging": "cursor"},
+            {"unknown_parameter": "ignore", "empty_parameter": "ignore"},
+            {"since_id_order": "desc", "count_filters": "honour"},
+        ]
+    ),
+)
+@example(path="events.json", parts=["since_id=7", "a" * (QUERY_CHARS_MAX - 1)], settings={})
+def test_a_walk_is_read_as_everything_else(path, parts, settings):
+    """What is known of its other pages changes neither what a page means nor a refusal."""
+    chosen = DIALECT.settings(settings)
+    raw = "&".join(parts)
+    for query in (raw, raw.replace("since_id=7", "since_id=70")):
+        known = understood(_query, f"/com/{path}", query, chosen)
+        assert known == understood(_read, f"/com/{path}", query, chosen)
+
+
+def test_a_walk_is_known_by_its_other_words():
+    chosen = DIALECT.settings({})
+    one, other = (_query("/com/events.json", f"since_id={id_}&limit=5", chosen) for id_ in (7, 70))
+    assert (one.conditions[0].value, other.conditions[0].value) == (7, 70)
+    assert one.conditions[1:] == other.conditions[1:]

@@ -7,16 +7,20 @@ from urllib.parse import quote, urlencode
 import httpx
 import pytest
 import requests
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from fakeserver.clock import at
 from fakeserver.dialects import find_dialect
-from fakeserver.dialects.base import TOKEN, TOKEN_WITHOUT_ROLE, Answer, Ask
+from fakeserver.dialects.base import TOKEN, TOKEN_WITHOUT_ROLE, Answer, Ask, Refused
 from fakeserver.dialects.saleschannel.parse import (
     CONDITIONS_MAX,
     LIST_VALUES_MAX,
     OPERATORS,
     PATH,
     PATH_WITHOUT_VERSION,
+    _query,
+    _read,
 )
 from fakeserver.dialects.wire import QUERY_CHARS_MAX
 from fakeserver.log import EventLog
@@ -707,3 +711,59 @@ def test_garbage_never_breaks_the_server():
         assert got.status == 200 or not got.rows, query
         statuses.add(got.status)
     assert statuses == {200, 400}
+
+
+PARTS = [
+    *(
+        "$filter[id][gt]=ca",
+        "$filter[id][gt]=",
+        "$filter[id][lte]=0",
+        "$filter%5Bid%5D%5Bgt%5D=c%2B",
+    ),
+    *(
+        "$filter[createdAt][gte]=2026-03-01T12:00:00Z",
+        "$filter[createdAt][gte]=2000-01-01T00:00:00Z",
+    ),
+    *(
+        "%24filter%5BcreatedAt%5D%5Bgte%5D=2026-03-01T12%3A00%3A00.000Z",
+        "$filter[createdAt][gt]=no",
+    ),
+    *("$filter[createdAt][lt]=2026-03-01T12:00:00", "$filter[id][x]=1", "$filter[id]=ca"),
+    *('$filter={"id":{"gt":"0"}}', "$filter[eventType][equals]=A", "$filter[id][in]=ca,cb"),
+    *("$orderBy[id]=asc", "$orderBy[createdAt]=desc", "$limit=2", "$limit=0", "a=1", "x]=1", ""),
+]
+
+
+def understood(read, *arguments):
+    try:
+        return read(*arguments)
+    except Refused as refused:
+        return refused.status, refused.code, refused.says
+
+
+@given(
+    parts=st.lists(st.sampled_from(PARTS), max_size=4),
+    settings=st.sampled_from(
+        [
+            {},
+            {"unparsable_query": "ignore", "unknown_parameter": "ignore"},
+            {"operators": "gte-only", "naive_times": "utc"},
+            {"encodings": "json"},
+        ]
+    ),
+)
+@example(parts=["a" * (QUERY_CHARS_MAX - 1), "$filter[id][gt]=ca"], settings={})
+def test_a_walk_is_read_as_everything_else(parts, settings):
+    """What is known of its other pages changes neither what a page means nor a refusal."""
+    chosen = DIALECT.settings(settings)
+    raw = "&".join(parts)
+    for query in (raw, raw.replace("=ca", "=cb")):
+        assert understood(_query, query, chosen) == understood(_read, query, chosen)
+
+
+def test_a_walk_is_known_by_its_other_words():
+    chosen = DIALECT.settings({})
+    words = "$limit=2&$orderBy[id]=asc&$filter[id][gt]="
+    one, other = (_query(words + id_, chosen) for id_ in ("ca", "cb"))
+    assert (one.conditions[0].value, other.conditions[0].value) == ("ca", "cb")
+    assert one.order is other.order

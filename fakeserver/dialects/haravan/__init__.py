@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fakeserver.dialects.base import Dialect, Settings
 from fakeserver.dialects.haravan.clients import document_client, reference_client
-from fakeserver.dialects.haravan.parse import LIST_PATH, parse
+from fakeserver.dialects.haravan.parse import parse
 from fakeserver.dialects.haravan.profiles import PROFILES
 from fakeserver.dialects.haravan.render import refusal_body, render, render_event
+from fakeserver.dialects.haravan.routes import LIST_PATH
 from fakeserver.dialects.haravan.stories import tell
 from fakeserver.dialects.haravan.switches import SWITCHES
 from fakeserver.dialects.haravan.terms import FIELDS, NAME, SCOPED_ONLY

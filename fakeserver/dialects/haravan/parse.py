@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from operator import itemgetter
-from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from fakeserver.clock import Instant, zone
 from fakeserver.dialects.base import Ask, FixedSettings, Refused, Settings, fixed
@@ -18,13 +16,11 @@ from fakeserver.dialects.haravan.cursor import (
     cursor_query,
     read_place,
 )
+from fakeserver.dialects.haravan.routes import Route, Rules, route_of, rules_of
 from fakeserver.dialects.haravan.terms import (
     ANCESTOR_TOKEN_HEADER,
     FIELDS,
     LIST_PARAMETERS,
-    NESTED,
-    NESTED_ALL,
-    SCOPED_ONLY,
     SINGLE_PARAMETERS,
     SUBJECT_TYPES,
     TOKEN_HEADER,
@@ -32,8 +28,10 @@ from fakeserver.dialects.haravan.terms import (
     VERBS_EXTRA,
 )
 from fakeserver.dialects.wire import (
+    QUERY_CHARS_MAX,
     WHOLE_NUMBER_MAX,
     check_token,
+    is_usual,
     only_get,
     read_time,
     reject_repeated,
@@ -44,16 +42,9 @@ from fakeserver.dialects.wire import (
 )
 from fakeserver.query import ID, RECORDED_AT, Condition, Query, SortKey
 
-LIST_PATH = "/com/events.json"
 STATUS = 422
 """The status of a value that can't be read; the vendor's pages show it on other resources."""
 
-_PATH = re.compile(
-    r"/(?:com|admin|(?P<versioned>admin/api/[0-9]{4}-[0-9]{2}))/"
-    r"(?:events(?:/(?P<event>count|[0-9]{1,19}))?"
-    r"|(?P<parents>[a-z_]+)/(?P<parent>[0-9]{1,19})/events)\.json",
-    re.ASCII,
-)
 _BY_ID = {
     "asc": (SortKey(ID),),
     "desc": (SortKey(ID, descending=True),),
@@ -64,64 +55,13 @@ _ORDERS = {
     "created_at-asc": (SortKey(RECORDED_AT), SortKey(ID, descending=True)),
     "created_at-desc": (SortKey(RECORDED_AT, descending=True), SortKey(ID, descending=True)),
 }
-
-
-class Rules(msgspec.Struct, frozen=True):
-    """The switches that decide how a request is read, under their own names."""
-
-    version_alias: Any
-    nested: Any
-    unknown_parameter: Any
-    empty_parameter: Any
-    paging: Any
-    limit_default: Any
-    limit_max: Any
-    limit_over_max: Any
-    page_below_one: Any
-    since_id_zero: Any
-    since_id_order: Any
-    since_id_with_page: Any
-    order_default: Any
-    created_at_ties: Any
-    shop_zone: Any
-    time_forms: Any
-    ambiguous_time: Any
-    bounds: Any
-    lost_plus: Any
-    unknown_filter: Any
-    filter_case: Any
-    count_filters: Any
-    count_lag: Any
-    extra_verbs: Any
-    fields_id: Any
-    author: Any
-
-
 COUNT_LAG_MS = {"none": 0, "5s": 5_000}
 """How far the count trails behind the list, by the switch ``count_lag``."""
 
-_rule_values = itemgetter(*Rules.__struct_fields__)
-
-
-class InGlobalList(Condition, frozen=True):
-    """Keeps what the document shows only under an order or a product out of the global list.
-
-    A plain condition can't say it: a null never matches, and nearly no event has the field.
-    """
-
-    def admits(self, value: Any) -> bool:
-        """Whether the mark is missing."""
-        return not value
-
-
-_IN_GLOBAL_LIST = InGlobalList(SCOPED_ONLY, "not in", (True,))
-
-
-class Route(msgspec.Struct, frozen=True):
-    """What a path asks for: an endpoint, and the conditions that the path itself sets."""
-
-    endpoint: str
-    conditions: tuple[Condition, ...]
+_TOKEN_HEADERS = (TOKEN_HEADER.lower(), ANCESTOR_TOKEN_HEADER.lower())
+_SINCE = re.compile(r"(?:^|&)since_id=([1-9][0-9]{0,17})(?:&|$)", re.ASCII)
+"""Where a walk goes on. No refusal quotes such a number: it is one that the API can have."""
+_FROM_ONE = (Condition(ID, ">", 1),)
 
 
 def parse(ask: Ask, settings: Settings) -> Query:
@@ -131,60 +71,45 @@ def parse(ask: Ask, settings: Settings) -> Query:
     parameter, 414 for a query beyond 8 KiB; looked at in this order.
     """
     settings = fixed(settings)
-    route, rules = _route(ask.path, settings), _rules(settings)
-    only_get(ask, ask.path)
-    if settings["auth"] == "token":
-        ancestor = rules.version_alias and ANCESTOR_TOKEN_HEADER.lower() in ask.headers
-        check_token(ask, header=ANCESTOR_TOKEN_HEADER if ancestor else TOKEN_HEADER)
-    return _query(route, ask.query, settings)
-
-
-@lru_cache(maxsize=64)
-def _rules(settings: FixedSettings) -> Rules:
-    return Rules(*_rule_values(settings))
-
-
-@lru_cache(maxsize=1024)
-def _route(path: str, settings: FixedSettings) -> Route:
-    rules = _rules(settings)
-    found = _PATH.fullmatch(path)
-    nested = NESTED if rules.nested == "orders-products" else NESTED_ALL
-    if (
-        found is None
-        or (found["versioned"] and not rules.version_alias)
-        or (found["parents"] and found["parents"] not in nested)
-    ):
-        raise _unknown_path(path, nested)
-    if found["parents"]:
-        return Route(
-            "list",
-            (
-                Condition("subject_type", "=", nested[found["parents"]]),
-                Condition("subject_id", "=", int(found["parent"])),
-            ),
-        )
-    if found["event"] is None:
-        return Route("list", (_IN_GLOBAL_LIST,))
-    if found["event"] == "count":
-        return Route("count", (_IN_GLOBAL_LIST,))
-    return Route("single", (Condition(ID, "=", int(found["event"])),))
-
-
-def _unknown_path(path: str, nested: dict[str, str]) -> Refused:
-    placeholder = "%7B" in path.upper() or "{" in path
-    hint = "; put the number in the place of #{id}" if placeholder else ""
-    known = "".join(f", /com/{parents}/ID/events.json" for parents in nested)
-    return Refused(
-        404,
-        "unknown-path",
-        f"expected {LIST_PATH}, /com/events/ID.json, /com/events/count.json{known}, "
-        f"got {shown(path)}{hint}",
-    )
+    if not is_usual(ask, *_TOKEN_HEADERS):
+        route_of(ask.path, settings)
+        only_get(ask, ask.path)
+        if settings["auth"] == "token":
+            ancestor = rules_of(settings).version_alias
+            ancestor = ancestor and ANCESTOR_TOKEN_HEADER.lower() in ask.headers
+            check_token(ask, header=ANCESTOR_TOKEN_HEADER if ancestor else TOKEN_HEADER)
+    return _query(ask.path, ask.query, settings)
 
 
 @lru_cache(maxsize=4096)
-def _query(route: Route, raw: str, settings: FixedSettings) -> Query:
-    rules = _rules(settings)
+def _query(path: str, raw: str, settings: FixedSettings) -> Query:
+    """Return what a query string means at a path: of a walk all but where it goes on is known."""
+    found = _SINCE.search(raw)
+    if found is not None and len(raw) <= QUERY_CHARS_MAX:
+        start, end = found.span(1)
+        walk = _walk(path, f"{raw[:start]}1{raw[end:]}", settings)
+        if walk is not None:
+            query, others = walk
+            return replace(query, conditions=(Condition(ID, ">", int(found[1])), *others))
+    return _read(path, raw, settings)
+
+
+@lru_cache(maxsize=512)
+def _walk(
+    path: str, raw: str, settings: FixedSettings
+) -> tuple[Query, tuple[Condition, ...]] | None:
+    """Return the query of a walk that begins behind the id 1, and its conditions but that one.
+
+    None for what is no such walk. Raises what `_read` raises.
+    """
+    query = _read(path, raw, settings)
+    if type(query) is not Query or query.conditions[:1] != _FROM_ONE:
+        return None
+    return query, query.conditions[1:]
+
+
+def _read(path: str, raw: str, settings: FixedSettings) -> Query:
+    route, rules = route_of(path, settings), rules_of(settings)
     given = _parameters(route, raw, rules)
     if route.endpoint == "single":
         return Query(

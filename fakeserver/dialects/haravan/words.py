@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 from fakeserver.clock import INSTANT_MAX, Instant, as_datetime, clock_text, duration_text
 from fakeserver.dialects.base import TOKEN, Ask, Refused, Remedy, Settings
 from fakeserver.dialects.haravan.clients import FIRST_ID, shop_minute
-from fakeserver.dialects.haravan.parse import LIST_PATH, parse
+from fakeserver.dialects.haravan.parse import parse
+from fakeserver.dialects.haravan.routes import LIST_PATH
 from fakeserver.dialects.haravan.terms import SCOPED_ONLY
 from fakeserver.log import EventLog
 from fakeserver.query import ID, RECORDED_AT, Condition, Query

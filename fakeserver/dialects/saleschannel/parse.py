@@ -1,10 +1,4 @@
-"""The sales channel's query string: ``$limit``, ``$orderBy``, ``$filter``, nested in two encodings.
-
-The document nests objects (``"$filter": {"createdAt": {"gte": key}}``) and never says how they go
-into a URL. Accepted are brackets (``$filter[createdAt][gte]=...``) and JSON
-(``$filter={"createdAt":{"gte":"..."}}``). What ordinary clients send when they are handed a nested
-dict and do neither gets a 400 that says what went wrong.
-"""
+"""The sales channel's query string: ``$limit``, ``$orderBy`` and ``$filter``, as a `Query`."""
 
 from __future__ import annotations
 
@@ -14,24 +8,25 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from fakeserver.clock import zone
 from fakeserver.dialects.base import Ask, FixedSettings, Refused, Settings, fixed
+from fakeserver.dialects.saleschannel.nesting import COLUMNS, HOW, read_nested, read_trees
 from fakeserver.dialects.wire import (
+    QUERY_CHARS_MAX,
     SHOWN_CHARS_MAX,
     check_token,
+    is_usual,
     only_get,
     read_time,
     shown,
-    split_query,
-    unknown_parameter,
     whole_number,
 )
-from fakeserver.query import ID, RECORDED_AT, Condition, Nulls, Operator, Query, SortKey
+from fakeserver.query import RECORDED_AT, Condition, Nulls, Operator, Query, SortKey
 
 PATH = "/saleschannel-services/v1/events"
 PATH_WITHOUT_VERSION = "/saleschannel-services/events"
-PARAMETERS = ("$limit", "$orderBy", "$filter")
 LIMIT_MAX = 2**31 - 1
 """What a 32-bit LIMIT holds; more is a slip, not a page size."""
 CONDITIONS_MAX = 20
@@ -39,7 +34,6 @@ CONDITIONS_MAX = 20
 LIST_VALUES_MAX = 200
 """A list in a query string that long no longer fits its 8 KiB."""
 
-COLUMNS = {"id": ID, "eventType": "eventType", "createdAt": RECORDED_AT, "eventAt": "eventAt"}
 TIMES = ("createdAt", "eventAt")
 OPERATORS: dict[str, Operator] = {
     "equals": "=",
@@ -51,15 +45,14 @@ OPERATORS: dict[str, Operator] = {
     "notIn": "not in",
     "not": "not in",
 }
-HOW = (
-    "send brackets, $orderBy[createdAt]=asc&$filter[createdAt][gte]=2020-01-01T00:00:00.000Z, "
-    'or JSON, $filter={"createdAt":{"gte":"2020-01-01T00:00:00.000Z"}} (percent-encoded)'
+_BOUND = re.compile(
+    r"(?:^|&)(?:\$|%24)filter(?:\[|%5B)(?P<column>id|createdAt)(?:\]|%5D)"
+    r"(?:\[|%5B)(?P<operator>[gl]te?)(?:\]|%5D)$",
+    re.ASCII,
 )
-
-_BRACKETS = re.compile(r"(\$\w+)((?:\[[^\[\]]*\])+)", re.ASCII)
-_KEYS = re.compile(r"\[([^\[\]]*)\]")
-
-Tree = dict[str, Any]
+"""Where a walk goes on."""
+_PLAIN = re.compile(r"[\w.:-]+", re.ASCII)
+_ANYWHERE = {"id": "0", "createdAt": "2000-01-01T00:00:00Z"}
 
 
 def parse(ask: Ask, settings: Settings) -> Query:
@@ -67,15 +60,16 @@ def parse(ask: Ask, settings: Settings) -> Query:
     served = (PATH, PATH_WITHOUT_VERSION) if settings["alias_without_version"] else (PATH,)
     if ask.path not in served:
         raise Refused(404, "unknown-path", f"expected {PATH}, got {shown(ask.path)}")
-    only_get(ask, PATH)
-    _check_role(ask, settings)
+    if not is_usual(ask):
+        only_get(ask, PATH)
+        _check_role(ask, settings)
     if ask.has_body and settings["request_body"] == "reject":
         raise Refused(
             400,
             "unexpected-body",
             f"expected no body with a GET, got one: the query belongs into the address; {HOW}",
         )
-    return _parse_query(ask.query, fixed(settings))
+    return _query(ask.query, fixed(settings))
 
 
 def _check_role(ask: Ask, settings: Settings) -> None:
@@ -89,10 +83,63 @@ def _check_role(ask: Ask, settings: Settings) -> None:
         raise
 
 
-@lru_cache(maxsize=2048)
-def _parse_query(raw: str, chosen: FixedSettings) -> Query:
+@lru_cache(maxsize=4096)
+def _query(raw: str, settings: FixedSettings) -> Query:
+    """Return what a query string means: of a walk all but where it goes on is known."""
+    words, _, value = raw.rpartition("=")
+    value = value.replace("%3A", ":")
+    if words.endswith(("]", "%5D")) and _PLAIN.fullmatch(value) and len(raw) <= QUERY_CHARS_MAX:
+        walk = _walk(words, settings)
+        if walk is not None:
+            try:
+                return walk.at(value, settings)
+            except Refused:
+                pass  # whether that ends it the settings say
+    return _read(raw, settings)
+
+
+class Walk(msgspec.Struct, frozen=True):
+    """A query but for the value of its condition number `place`, which stands `where`."""
+
+    query: Query
+    place: int
+    column: str
+    where: str
+
+    def at(self, value: str, settings: Settings) -> Query:
+        """Return the query with that value. Raises `Refused` for a time that is none."""
+        read = _read_value(self.where, self.column, value, settings)
+        conditions = self.query.conditions
+        bound = conditions[self.place]
+        moved = (
+            *conditions[: self.place],
+            Condition(bound.field, bound.operator, read),
+            *conditions[self.place + 1 :],
+        )
+        return replace(self.query, conditions=moved)
+
+
+@lru_cache(maxsize=512)
+def _walk(words: str, settings: FixedSettings) -> Walk | None:
+    """Return what all queries have in common that are `words` and a value, or None."""
+    found = _BOUND.search(words)
+    if found is None:
+        return None
+    column, operator = found["column"], found["operator"]
+    where, anywhere = f"$filter[{column}][{operator}]", _ANYWHERE[column]
+    try:
+        query = _read(f"{words}={anywhere}", settings)
+        bound = _read_condition(where, COLUMNS[column], column, operator, anywhere, settings)
+    except Refused:
+        return None
+    if bound not in query.conditions:
+        return None
+    return Walk(query, query.conditions.index(bound), column, where)
+
+
+def _read(raw: str, chosen: FixedSettings) -> Query:
     settings: dict[str, Any] = chosen
-    trees = _read_trees(raw, settings)
+    trees = read_trees(raw, settings)
     limit_asked = _read_limit(trees.get("$limit"), settings)
     limit_default = settings["limit_default"]
     limit = limit_default if limit_asked is None else limit_asked
@@ -139,73 +186,6 @@ def _lenient(read: Any, value: Any, settings: Settings, *, otherwise: Any) -> An
         raise
 
 
-def _read_trees(raw: str, settings: Settings) -> Tree:
-    """Return the parameters with their nesting: ``{"$filter": {"createdAt": {"gte": "…"}}}``."""
-    trees: Tree = {}
-    for name, value in split_query(raw):
-        top, keys = _keys_of(name)
-        if top not in PARAMETERS:
-            if settings["unknown_parameter"] == "ignore":
-                continue
-            if re.match(r"query\b", name):
-                raise _query_in_query(name)
-            raise unknown_parameter(name, PARAMETERS)
-        if not keys:
-            if top in trees:
-                how = "" if top == "$limit" else f"; {HOW}"
-                raise Refused(400, "repeated-parameter", f"expected {top} once, got it again{how}")
-            trees[top] = value
-        else:
-            if settings["encodings"] == "json":
-                raise Refused(
-                    400, "unparsable-query", f"this server reads JSON, got {shown(name)}; {HOW}"
-                )
-            _plant(trees, name, (top, *keys), value)
-    return trees
-
-
-@lru_cache(maxsize=256)
-def _keys_of(name: str) -> tuple[str, tuple[str, ...]]:
-    """Return what stands before the brackets of a name, and in each of them."""
-    match = _BRACKETS.fullmatch(name)
-    return (match[1], tuple(_KEYS.findall(match[2]))) if match else (name, ())
-
-
-def _query_in_query(name: str) -> Refused:
-    """Return the refusal of the pseudo-code's ``{"query": {...}}`` taken at its word."""
-    return Refused(
-        400,
-        "unknown-parameter",
-        f"expected {', '.join(PARAMETERS)} themselves, got {shown(name)}: the document's 'query' "
-        f"stands for the query string; {HOW}",
-    )
-
-
-def _plant(trees: Tree, name: str, keys: tuple[str, ...], value: str) -> None:
-    node = trees
-    for key in keys[:-1]:
-        node = node.setdefault(key, {})
-        if not isinstance(node, dict):
-            raise Refused(
-                400, "repeated-parameter", f"{shown(name)} contradicts an earlier {keys[0]}"
-            )
-    leaf = keys[-1]
-    if leaf == "":
-        raise Refused(
-            400,
-            "unparsable-query",
-            f"expected a name between the brackets of {shown(name)}; send a list as a,b",
-        )
-    if leaf in node:
-        raise Refused(
-            400,
-            "repeated-parameter",
-            f"expected {shown(name)} once, got it again; a library that is handed an object may "
-            "repeat the name for each of its keys: send one value (of an event, its createdAt)",
-        )
-    node[leaf] = value
-
-
 def _read_limit(value: Any, settings: Settings) -> int | None:
     if value is None:
         return None
@@ -218,48 +198,8 @@ def _read_limit(value: Any, settings: Settings) -> int | None:
     return limit
 
 
-def _read_nested(name: str, value: Any, settings: Settings) -> Tree:
-    """Return the object behind `name`, whether it came in brackets or as JSON."""
-    if isinstance(value, dict):
-        return value
-    if value == "[object Object]":
-        problem = "a JavaScript object turned into text loses its content"
-    elif value.startswith("{'"):
-        problem = "this is Python's notation of a dict, not JSON"
-    elif value in COLUMNS:
-        problem = "the operator and the value are lost; HTTP libraries flatten a nested dict so"
-    elif settings["encodings"] == "brackets" and value.startswith("{"):
-        problem = "this server reads brackets, not JSON"
-    else:
-        tree = _read_json(name, value)
-        if isinstance(tree, dict):
-            return tree
-        problem = "it is neither nested in brackets nor a JSON object"
-    raise Refused(400, "unparsable-query", f"{name}: got {shown(value)}: {problem}; {HOW}")
-
-
-def _read_json(name: str, text: str) -> Any:
-    """Return the JSON value, or None. Refuses a key that comes twice: one would be lost."""
-
-    def once(pairs: list[tuple[str, Any]]) -> Tree:
-        tree: Tree = {}
-        for key, value in pairs:
-            if key in tree:
-                raise Refused(
-                    400, "repeated-parameter", f"{name}: expected {shown(key)} once, got it again"
-                )
-            tree[key] = value
-        return tree
-
-    try:
-        msgspec.json.decode(text)  # stricter than the standard library: no NaN, no half a surrogate
-        return json.loads(text, object_pairs_hook=once)
-    except (ValueError, RecursionError):  # 8 KiB of [ nest deeper than a stack
-        return None
-
-
 def _read_order(value: Any, settings: Settings) -> SortKey:
-    tree = _read_nested("$orderBy", value, settings)
+    tree = read_nested("$orderBy", value, settings)
     if len(tree) != 1:
         raise Refused(
             400,
@@ -279,7 +219,7 @@ def _read_order(value: Any, settings: Settings) -> SortKey:
 
 
 def _read_filter(value: Any, settings: Settings) -> tuple[Condition, ...]:
-    tree = _read_nested("$filter", value, settings)
+    tree = read_nested("$filter", value, settings)
     conditions: list[Condition] = []
     for column, tests in tree.items():
         field = _column("$filter", column)
