@@ -42,9 +42,10 @@ LOOPBACK = "127.0.0.1,localhost"
 LET_GO_S = 0.05
 """How long a program that can be reset has to give up a poll after a crash: to start another one
 takes as long."""
-KILLED_EVERY = 8
+KILLED_EVERY = 32
 """Of the crashes of such a program the first is a SIGKILL, and then every so many: that a death
-without warning is survived is tried in each search."""
+without warning is survived is tried in each search. A new process costs as much as four worlds, and
+what it asks first takes it longest."""
 
 
 class CommandFailed(Exception):  # noqa: N818 - what happened
