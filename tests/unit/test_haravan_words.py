@@ -149,8 +149,8 @@ class TestRemedy:
         found = remedy(scenario, LATE, NOON)
         assert found is not None
         assert found.says == (
-            "created_at_min = start of the last successful poll - 5 min (with its offset, or in "
-            "the shop's local time), paged by since_id and dropping ids already delivered"
+            "created_at_min = start of the last successful poll - 5 min (in the shop's local "
+            "time, without an offset), paged by since_id and dropping ids already delivered"
         )
         assert found.ask.target == (
             "/com/events.json?created_at_min=2026-03-01+18%3A55&since_id=1&limit=2"
@@ -159,6 +159,7 @@ class TestRemedy:
     @pytest.mark.parametrize(
         ("settings", "form"),
         [
+            ({}, " (in the shop's local time, without an offset),"),
             ({"shop_zone": "UTC"}, ","),
             ({"shop_zone": "UTC", "time_forms": "document-only"}, " (in the shop's local time, w"),
             ({"time_forms": "document-only"}, " (in the shop's local time, without an offset),"),
@@ -208,7 +209,7 @@ class TestRemedy:
         scenario = world(during_walk, late=0, lateness="none")
         found = remedy(scenario, during_walk, NOON)
         assert found is not None
-        assert found.says.startswith("created_at_min = start of the last successful poll (with its")
+        assert found.says.startswith("created_at_min = start of the last successful poll (in the ")
 
     def test_there_is_none_for_an_event_later_than_promised(self):
         too_late = event(20, before_s=400, late_s=460)

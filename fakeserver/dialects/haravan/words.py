@@ -100,11 +100,9 @@ def remedy(
 
 
 def _form(settings: Settings) -> str:
-    """Say how the time is written, where the settings take one form for another time, or none."""
-    if settings["time_forms"] == "document-only":
+    """Say how the time is written, where that matters: in the form that every setting takes."""
+    if settings["time_forms"] == "document-only" or settings["shop_zone"] != "UTC":
         return " (in the shop's local time, without an offset)"
-    if settings["shop_zone"] != "UTC":
-        return " (with its offset, or in the shop's local time)"
     return ""
 
 
