@@ -77,9 +77,13 @@ class Delivered(Step, frozen=True, kw_only=True, tag="delivered"):
 
 
 class Saved(Step, frozen=True, kw_only=True, tag="saved"):
-    """The client made `checkpoint`, a JSON value, durable."""
+    """The client made `checkpoint`, a JSON value, durable.
+
+    `keys_made_text` names the types of the keys that were no text before they went through JSON.
+    """
 
     checkpoint: Any
+    keys_made_text: tuple[str, ...] = ()
 
 
 class Slept(Step, frozen=True, kw_only=True, tag="slept"):

@@ -77,6 +77,7 @@ class Feed:
         self._durable = checkpoint
         self._saves_last = saves_last
         self._is_saved = True
+        self._keys_made_text: tuple[str, ...] = ()
         self._door_open = False
         self._stopped: RunStopped | None = None
         self._crash: Crash | None = None
@@ -148,9 +149,9 @@ class Feed:
         Raises `UsageError` for a value that is not JSON.
         """
         self.check_alive()
-        encoded = _encode(checkpoint)
+        encoded, keys = _encode(checkpoint), _keys_made_text(checkpoint)
         self.may_crash("before-save")
-        self._save(encoded)
+        self._save(encoded, keys)
         self.may_crash("after-save")
 
     def commit(self, events: Iterable[Mapping[str, Any] | EventId], checkpoint: Any) -> None:
@@ -159,7 +160,7 @@ class Feed:
         Raises `UsageError` as `deliver` and `save` do, and then neither has happened.
         """
         self.check_alive()
-        encoded = _encode(checkpoint)
+        encoded, keys = _encode(checkpoint), _keys_made_text(checkpoint)
         if isinstance(events, (Mapping, str, bytes)) or not isinstance(events, Iterable):
             raise UsageError(f"commit: expected a list of events, got {shown_value(events)}")
         steps = [self._delivered(event) for event in events]
@@ -167,7 +168,7 @@ class Feed:
         self.may_crash("before-save")
         for step in steps:
             self._world.record(step)
-        self._save(encoded)
+        self._save(encoded, keys)
         self.may_crash("after-save")
         self.may_crash("after-commit")
 
@@ -266,8 +267,9 @@ class Feed:
         # A new one each time: one that is raised again and again grows its traceback.
         raise type(self._stopped)(*self._stopped.args)
 
-    def _save(self, encoded: bytes) -> None:
+    def _save(self, encoded: bytes, keys_made_text: tuple[str, ...]) -> None:
         self._checkpoint = encoded
+        self._keys_made_text = keys_made_text
         self._is_saved = False
         if not self._saves_last:
             self._make_durable(encoded)
@@ -275,7 +277,13 @@ class Feed:
     def _make_durable(self, encoded: bytes) -> None:
         self._durable = encoded
         self._is_saved = True
-        self._world.record(Saved(at=self._world.now, checkpoint=json.loads(encoded)))
+        self._world.record(
+            Saved(
+                at=self._world.now,
+                checkpoint=json.loads(encoded),
+                keys_made_text=self._keys_made_text,
+            )
+        )
 
     def _delivered(self, event: Mapping[str, Any] | EventId) -> Delivered:
         world = self._world
@@ -306,3 +314,17 @@ def _encode(checkpoint: Any) -> bytes:
         raise UsageError(
             f"save: expected a JSON value, got {shown_value(checkpoint)}: {error}"
         ) from error
+
+
+def _keys_made_text(checkpoint: Any) -> tuple[str, ...]:
+    """Name the types of the keys that JSON makes texts: ``int``, say."""
+    found: set[str] = set()
+    left = [checkpoint]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            found |= {type(key).__name__ for key in part if not isinstance(key, str)}
+            left += part.values()
+        elif isinstance(part, (list, tuple)):
+            left += part
+    return tuple(sorted(found))

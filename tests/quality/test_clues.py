@@ -60,7 +60,9 @@ SENTENCES = {
     "nothing saved": r"Nothing was ever saved \(feed\.save was never called\)",
     "null saved": r"All that was saved is null, so each poll began from nothing",
     "others known": r"In poll \d+ it read .* again as well, and dropped (?:it|them)\.",
+    "key as text": r"was saved as a key, and keys are texts in JSON: \d+ came back as ",
     # Other rules
+    "keys as texts": r"has keys that were numbers, and keys are texts in JSON",
     "another field": r"It is the \w+ of e\d+, which was served",
     "visible later": r"became visible at .*, after e\d+ had been delivered, at ",
     "empty page": r"came again and again\.",
@@ -133,7 +135,9 @@ SAID = {
     "visible later": {"HoldsNothingBack"},
     "empty page": {"EndlessOnExactMultiple"},
     "standing": {"FirstRowAsKey", "NeverMovesOn"},
-    # Whose culprits are in tests/verdict/test_clues.py: here all are innocent.
+    # Whose culprits are in tests/verdict/test_clues*.py: here all are innocent.
+    "key as text": set(),
+    "keys as texts": set(),
     "cut stamp": set(),  # `CutsKeyToSecond`, in worlds with fractions
     "nothing saved": set(),
     "null saved": set(),
@@ -161,5 +165,8 @@ def test_a_report_says_what_its_client_does_and_nothing_else(faulty: Faulty) -> 
 
 def test_each_sentence_has_a_culprit() -> None:
     assert SENTENCES.keys() == SAID.keys()
-    elsewhere = {"cut stamp", "nothing saved", "null saved", "brought", "outlived"}
+    elsewhere = {
+        *("cut stamp", "nothing saved", "null saved", "brought", "outlived"),
+        *("key as text", "keys as texts"),
+    }
     assert {name for name, clients in SAID.items() if not clients} == elsewhere

@@ -187,6 +187,19 @@ class TestSave:
         assert feed.checkpoint == {"low": [1, 2], "3": None}
         assert steps(server, Saved)[0].checkpoint == {"low": [1, 2], "3": None}
 
+    @pytest.mark.parametrize(
+        ("value", "types"),
+        [
+            ({"a": [{"b": {}}]}, ()),
+            ({"a": [({7: 1}, {None: 2, 1.5: {True: 3}})]}, ("NoneType", "bool", "float", "int")),
+        ],
+    )
+    def test_the_history_knows_which_keys_were_no_text(self, value, types):
+        feed, server = new_feed()
+        feed.save(value)
+        feed.commit([7], value)
+        assert [step.keys_made_text for step in steps(server, Saved)] == [types, types]
+
     @pytest.mark.parametrize("value", [0, "", False, [], {}, 2**70, 1.5, "Đơn hàng", "\x00"])
     def test_every_json_value_comes_back(self, value):
         feed, _ = new_feed()

@@ -32,7 +32,7 @@ EVERY_STEP = (
     Delivered(at=5, event_id=3),
     Delivered(at=6, event_id="ca", event={"id": "ca", "extra": [1, {"x": None}]}),
     Saved(at=7, checkpoint=None),
-    Saved(at=8, checkpoint={"b": 1, "a": [1.5, "é"]}),
+    Saved(at=8, checkpoint={"b": 1, "a": [1.5, "é"], "7": 0}, keys_made_text=("int",)),
     Slept(at=9, ms=1_000),
     Killed(at=10, point="before-save"),
     PollEnded(at=11, poll=1, ending="killed"),

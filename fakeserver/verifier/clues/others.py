@@ -9,6 +9,7 @@ from fakeserver.clock import MINUTE_MS, SECOND_MS, clock_text
 from fakeserver.history import OVERRAN, PollEnded, Slept
 from fakeserver.query import ID, RECORDED_AT, Condition, Query
 from fakeserver.scenario import EventId
+from fakeserver.verifier.clues import keys
 from fakeserver.verifier.clues.clue import Clue, stamp_name
 from fakeserver.verifier.clues.refused import GOT, limit_refused
 from fakeserver.verifier.diagnosis.others import is_largest_as_text, is_of_a_null
@@ -153,15 +154,16 @@ def _as_text(walk: list[RowsAsked], bound: Any) -> Clue | None:
 
 
 def crashed(evidence: Evidence, finding: Finding) -> Clue | None:
-    """A limit that was refused, or a row without a stamp that was taken for one."""
+    """A limit that was refused, keys that are no numbers any more, or a row without a stamp."""
     ended = evidence.history[finding.steps[-1]]
     if not isinstance(ended, PollEnded):
         return None
     poll = evidence.polls[ended.poll - 1]
     last = evidence.exchange(poll.exchanges[-1]) if poll.exchanges else None
     refused = None if last is None else limit_refused(evidence, last)
-    if refused is not None or not is_of_a_null(ended.error or ""):
-        return refused
+    told = refused or keys.raised_over(evidence, ended)
+    if told is not None or not is_of_a_null(ended.error or ""):
+        return told
     asked = rows_asked(evidence, poll)
     rows = [evidence.log.find(i) for i in (asked[-1].exchange.event_ids if asked else ())]
     null = next((row for row in rows if row is not None and row.recorded_at is None), None)

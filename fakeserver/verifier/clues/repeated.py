@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fakeserver.history import Exchange, Killed, Restarted
 from fakeserver.scenario import LoggedEvent
-from fakeserver.verifier.clues import carried
+from fakeserver.verifier.clues import carried, keys
 from fakeserver.verifier.clues.clue import Clue, joined, stamp_name
 from fakeserver.verifier.diagnosis.repeated import known_by_others
 from fakeserver.verifier.diagnosis.traces import holds_id, is_bound_dropped, last_saved, rows_asked
@@ -34,6 +34,7 @@ def _clues(evidence: Evidence, event: LoggedEvent, first: int, again: int) -> It
     yield (
         _null(evidence, event)
         or _bound_dropped(evidence, event, again)
+        or keys.not_known(evidence, event, first, again)
         or _not_read_back(evidence, event, first, again)
         or _others_known(evidence, event, first, again)
         or carried.unsaved(evidence)

@@ -131,6 +131,13 @@ def holds_id(checkpoint: Any, event_id: EventId) -> bool:
     return str(checkpoint) == str(event_id)
 
 
+def has_key(checkpoint: Any, key: str) -> bool:
+    """Whether a dict somewhere in a checkpoint has that key."""
+    if isinstance(checkpoint, dict):
+        return key in checkpoint or any(has_key(part, key) for part in checkpoint.values())
+    return isinstance(checkpoint, list) and any(has_key(part, key) for part in checkpoint)
+
+
 def last_saved(evidence: Evidence, before: int) -> Saved | None:
     """Return the last save before the step at `before`."""
     steps = reversed(evidence.history[:before])
