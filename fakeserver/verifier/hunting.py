@@ -16,6 +16,7 @@ from fakeserver.scenario import Scenario
 from fakeserver.verifier.changes import Change
 from fakeserver.verifier.clients import Client, keeps_state
 from fakeserver.verifier.clues.elsewhere import WORLDS_MAX, needs_more_rows, with_pattern
+from fakeserver.verifier.clues.leftovers import may_be_left_over, with_left_over
 from fakeserver.verifier.concluding import unbroken, unproved
 from fakeserver.verifier.hazards import possible
 from fakeserver.verifier.page_size import PageSize
@@ -192,8 +193,7 @@ class Hunt:
         try:
             shrink(found.scenario, still_broken)
             best = self._confirmed(best, found)
-            best = self._with_what_helps(best)
-            best = self._with_a_pattern(best, world)
+            best = self._with_more(best, world)
         except KeyboardInterrupt:  # it is broken, small or not
             cut_short = ("interrupted before the world was as small as it can be",)
         notes_of_world = (*best.notes, *cut_short)
@@ -221,6 +221,24 @@ class Hunt:
             return self._player.confirmed(best)
         except UsageError:
             return self._player.confirmed(found).noting(RESET_LEFT_SOMETHING)
+
+    def _with_more(self, broken: Verdict, world: int | None) -> Verdict:
+        """Return the verdict with what more runs of the client show of its mistake.
+
+        Where something of another world is left, what helps within one is no help.
+        """
+        told = self._with_what_is_left_over(broken)
+        return told or self._with_a_pattern(self._with_what_helps(broken), world)
+
+    def _with_what_is_left_over(self, broken: Verdict) -> Verdict | None:
+        """Return the verdict that tells what the client keeps between worlds, if it shows."""
+        if self._player.overran or not may_be_left_over(broken):
+            return None
+        try:
+            told = with_left_over(broken, self._player.judge)
+        except Exception:  # a slip of ours must not speak against a client, nor for it
+            return None
+        return None if told is broken else told
 
     def _with_what_helps(self, broken: Verdict) -> Verdict:
         """Return the verdict with the smallest change with which its world is kept, if any."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fakeserver.history import AnyStep, Delivered, Exchange, Killed, Restarted, Saved
+from fakeserver.history import AnyStep, Delivered, Exchange, Killed, PollEnded, Restarted, Saved
 from fakeserver.query import ID
 from fakeserver.scenario import LoggedEvent
 from fakeserver.verifier.clues.clue import Clue, poll_of
@@ -48,21 +48,23 @@ def brought(evidence: Evidence, event: LoggedEvent) -> Clue | None:
 
 
 def outlived(evidence: Evidence, event: LoggedEvent) -> Clue | None:
-    """A new life left `event` out by an id that it was not told by a checkpoint: nothing is saved.
+    """A new life, or the poll after one that raised, left `event` out by an id that nothing told.
 
     To keep a place elsewhere is no mistake by itself. Here it passed what was not delivered.
     """
     for place, step in enumerate(evidence.history):
-        if not isinstance(step, (Killed, Restarted)):
+        is_new = isinstance(step, (Killed, Restarted))
+        if not is_new and not (isinstance(step, PollEnded) and step.ending == "raised"):
             continue
         first = untold_start(evidence, place)
         above = None if first is None else _leaves_out(first, event)
         if first is not None and above is not None:
+            began = "began a new life of the client" if is_new else "came after one that raised"
             return Clue(
                 why=(
-                    f"Poll {poll_of(evidence, first).number} began a new life of the client and "
-                    f"asked for ids above {above}, though nothing had been saved: it keeps {above} "
-                    "outside of the feed.",
+                    f"Poll {poll_of(evidence, first).number} {began} and asked for ids above "
+                    f"{above}, though nothing had been saved: it keeps {above} outside of the "
+                    "feed.",
                 ),
                 would="Keep the place with feed.save (a program: a save line), after what it "
                 "passes was delivered.",
