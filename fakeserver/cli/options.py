@@ -197,7 +197,7 @@ def command_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--patch-time",
             is_flag=True,
             help="Let time.sleep, asyncio.sleep and the clocks that CLIENT asks be simulated "
-            "(install fakeserver[time]).",
+            "(pip install 'fakeserver[time]').",
         ),
     )
     for option in reversed(options):

@@ -95,6 +95,6 @@ def _import_httpx() -> Any:
         import httpx
     except ImportError as error:
         raise UsageError(
-            "this door needs httpx, which is not installed; install fakeserver[httpx]"
+            "this door needs httpx, which is not installed; pip install 'fakeserver[httpx]'"
         ) from error
     return httpx

@@ -27,7 +27,7 @@ class PatchedTime:
     For a program with a loop and a clock of its own. While it runs,
 
     - `time.time`, `datetime.now`, `date.today` and their like tell the simulated time, in the
-      whole process (by time-machine: ``install fakeserver[time]``);
+      whole process (by time-machine: ``pip install 'fakeserver[time]'``);
     - `time.sleep` and `asyncio.sleep`, called in the thread that runs the client, are
       `Feed.sleep`: one ends a poll and starts the next, and after the last raises `FeedClosed`.
       Modules of the client's own that have imported ``sleep`` by name are included.
@@ -79,7 +79,8 @@ def _tell_time(feed: Feed, undo: ExitStack) -> None:
         import time_machine
     except ImportError as error:
         raise UsageError(
-            "patched time needs time-machine, which is not installed; install fakeserver[time]"
+            "patched time needs time-machine, which is not installed; "
+            "pip install 'fakeserver[time]'"
         ) from error
     shown = from_datetime(feed.now()) // SECOND_MS * SECOND_MS
     traveller = undo.enter_context(time_machine.travel(shown // SECOND_MS, tick=False))

@@ -74,7 +74,7 @@ def open_database(where: str) -> ExampleDatabase:
         from hypothesis.database import DirectoryBasedExampleDatabase
     except ImportError as error:
         raise UsageError(
-            "database: a folder is kept by Hypothesis: install 'fakeserver[hypothesis]'"
+            "database: a folder is kept by Hypothesis: pip install 'fakeserver[hypothesis]'"
         ) from error
     return DirectoryBasedExampleDatabase(where)
 
@@ -91,7 +91,7 @@ def _redis_database(where: str) -> ExampleDatabase:
         from redis import Redis, RedisError
     except ImportError as error:
         raise UsageError(
-            f"database: {shown(where)} needs Hypothesis and redis: install 'fakeserver[redis]'"
+            f"database: {shown(where)} needs Hypothesis and redis: pip install 'fakeserver[redis]'"
         ) from error
     problem = None
     try:

@@ -423,7 +423,7 @@ def test_httpx_is_only_needed_for_its_own_doors(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "httpx", None)
     server = FakeServer(small_world("haravan"))
     for door in (doors.httpx_client, doors.httpx_async_client):
-        with pytest.raises(UsageError, match=r"install fakeserver\[httpx\]"):
+        with pytest.raises(UsageError, match=r"pip install 'fakeserver\[httpx\]'"):
             door(server)
     with in_process("urllib", lambda door: getattr(doors, door)(server)) as send:
         assert send(f"{doors.ORIGIN}/com/events.json")[0] == 200

@@ -157,4 +157,4 @@ def test_without_dask_the_extra_is_named(folder):
         [sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 2
-    assert "needs Dask: install 'fakeserver[dask]'" in done.stderr
+    assert "needs Dask: pip install 'fakeserver[dask]'" in done.stderr

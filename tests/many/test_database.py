@@ -175,7 +175,7 @@ def test_a_database_that_can_t_be_opened_is_named_without_its_password(where, sa
 def test_without_the_library_the_extra_is_named(module, where, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setitem(sys.modules, f"{module}.database", None)
-    with pytest.raises(UsageError, match=rf"install 'fakeserver\[{extra}\]'"):
+    with pytest.raises(UsageError, match=rf"pip install 'fakeserver\[{extra}\]'"):
         open_database(where)
 
 

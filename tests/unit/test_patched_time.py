@@ -210,5 +210,5 @@ def test_a_program_has_a_time_of_its_own():
 
 def test_without_time_machine_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "time_machine", None)
-    with pytest.raises(UsageError, match=r"install fakeserver\[time\]"):
+    with pytest.raises(UsageError, match=r"pip install 'fakeserver\[time\]'"):
         run(world([event(2, 0)]), PatchedTime(sleeps))

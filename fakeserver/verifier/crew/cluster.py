@@ -119,8 +119,8 @@ class Cluster:
             answers: dict[str, Any] = self._client.run(question)
         except Exception as error:
             raise UsageError(
-                f"the workers at {self._address} can't run fakeserver: {error}; install "
-                "'fakeserver[dask]' where they are"
+                f"the workers at {self._address} can't run fakeserver: {error}; pip "
+                "install 'fakeserver[dask]' where they are"
             ) from error
         return answers
 
@@ -164,7 +164,9 @@ def sent_to_cluster(client: Client, name: str | None) -> SentClient:
         import cloudpickle
         import distributed  # noqa: F401 - whether it is there
     except ImportError as error:
-        raise UsageError("--executor dask://… needs Dask: install 'fakeserver[dask]'") from error
+        raise UsageError(
+            "--executor dask://… needs Dask: pip install 'fakeserver[dask]'"
+        ) from error
     if isinstance(client, PatchedTime):
         raise UsageError(
             "--patch-time changes the time of a whole process, and a worker of a cluster has more "
