@@ -50,6 +50,26 @@ def test_a_repeat_is_told_that_its_key_came_back_as_a_text():
     assert repeat.would.startswith(NUMBERS)
 
 
+def filled(feed, store):
+    """A function of somebody's own: it reads the whole log into a store, over what is there."""
+    for row in get(feed, {"since_id": 1, "limit": 10}):
+        store["events"].setdefault(row["id"], row)
+
+
+@pytest.mark.parametrize(("key", "is_told"), [(int, False), (str, True)])
+def test_a_function_that_fills_a_store_is_wrapped_as_the_first_page_says(key, is_told):
+    def one_poll(feed):
+        store = feed.checkpoint or {"events": {}}
+        old = {key(i): row for i, row in store["events"].items()}
+        store["events"] = dict(old)
+        filled(feed, store)
+        feed.commit([row for i, row in store["events"].items() if i not in old], store)
+
+    repeat = first_finding(one_poll)
+    assert (repeat is not None) is is_told
+    assert repeat is None or repeat.why[-1].startswith(CAME_BACK)
+
+
 def test_after_a_restart_too():
     polls = (10, poll(120, restart=True), 180, 240, 300)
     repeat = first_finding(storing(dict), world(TWO, page_size=10, polls=polls, calm_from=2))
