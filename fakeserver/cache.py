@@ -53,11 +53,12 @@ BLOCK_BODIES = 256
 class _Block:
     """The bodies of neighbours; and once all are there, all of them as one text too."""
 
-    __slots__ = ("missing", "parts", "starts", "text")
+    __slots__ = ("missing", "parts", "starts", "text", "was_read")
 
     def __init__(self) -> None:
         self.parts: list[bytes | None] = [None] * BLOCK_BODIES
         self.missing = BLOCK_BODIES
+        self.was_read = False
         self.text = memoryview(b"")
         self.starts = array("I")
 
@@ -99,14 +100,17 @@ class Bodies:
         *,
         way: Hashable = None,
         within: tuple[bytes, bytes],
+        size: int,
     ) -> bytes:
         """Return the bodies of `rows`, of which there are some, with commas between them.
 
-        `within` is what stands before the first and after the last; the rest as for `of`.
+        `within` is what stands before the first and after the last, `size` how many rows the log
+        has; the rest as for `of`. Where somebody comes back to neighbours, as on a walk, those
+        beside them are written too.
         """
         opening, closing = within
         if isinstance(rows, range) and rows.step == 1:
-            pieces = self._cut(rows.start, rows.stop, way)
+            pieces = self._cut(rows, write, way, size)
             if pieces is not None:
                 return b"".join((opening, *pieces, closing))
         bodies = self.of(rows, write, way=way)
@@ -120,7 +124,7 @@ class Bodies:
     ) -> list[bytes]:
         """Return the bodies of `rows`, told by their numbers in the log, in a list of their own.
 
-        What is not kept, `write` makes for its place in `rows`; `way` tells ways of writing apart.
+        What is not kept, `write` makes for a number; `way` tells ways of writing apart.
         """
         if isinstance(rows, range) and rows:
             found = self._run(min(rows[0], rows[-1]), max(rows[0], rows[-1]), way)
@@ -133,18 +137,20 @@ class Bodies:
         if None in found:
             for place, body in enumerate(found):
                 if body is None:
-                    found[place] = self._keep(way, rows[place], write(place))
+                    found[place] = self._keep(way, rows[place], write(rows[place]))
         self._forget()
         return found  # type: ignore[return-value]
 
-    def _cut(self, start: int, stop: int, way: Hashable) -> list[memoryview] | None:
-        """Return the rows from `start` to before `stop` as they stand in whole blocks, or None."""
+    def _cut(
+        self, rows: range, write: Callable[[int], bytes], way: Hashable, size: int
+    ) -> list[memoryview] | None:
+        """Return `rows`, which rise, as they stand in whole blocks, or None."""
         pieces: list[memoryview] = []
-        number, place = divmod(start, BLOCK_BODIES)
-        end = stop - number * BLOCK_BODIES
+        number, place = divmod(rows.start, BLOCK_BODIES)
+        end = rows.stop - number * BLOCK_BODIES
         while True:
             block = self._young.get((way, number)) or self._block(way, number)
-            if block.missing:
+            if block.missing and not self._fill(block, number, write, size):
                 return None
             starts = block.starts
             if end <= BLOCK_BODIES:
@@ -154,6 +160,20 @@ class Bodies:
             number, place, end = number + 1, 0, end - BLOCK_BODIES
         self._forget()
         return pieces
+
+    def _fill(self, block: _Block, number: int, write: Callable[[int], bytes], size: int) -> bool:
+        """Write what a block lacks, where it has been read before, and return whether it is whole.
+
+        Whoever reads one page and no other pays for that page alone.
+        """
+        first = number * BLOCK_BODIES
+        if not block.was_read or first + BLOCK_BODIES > size:
+            block.was_read = True
+            return False
+        for place, body in enumerate(block.parts):
+            if body is None:
+                self._bytes += block.put(place, write(first + place)) + BODY_COSTS
+        return True
 
     def _run(self, first: int, last: int, way: Hashable) -> list[bytes | None]:
         """Return what is kept of the rows from `first` to `last`."""

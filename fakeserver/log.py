@@ -60,7 +60,10 @@ class Selection:
         if self.bodies is None:
             return opening + b",".join(map(write, rows)) + closing
         numbers = rows.numbers if isinstance(rows, NumberedRows) else self._shelf.numbers(rows)
-        return self.bodies.joined(numbers, lambda place: write(rows[place]), way=way, within=within)
+        shelf = self._shelf
+        return self.bodies.joined(
+            numbers, lambda row: write(shelf.event(row)), way=way, within=within, size=shelf.size
+        )
 
     @property
     def matched(self) -> int:

@@ -47,16 +47,16 @@ class TestBodies:
     def test_each_is_written_once(self):
         bodies, written = Bodies(), []
 
-        def write(place: int) -> bytes:
-            written.append(place)
-            return str(place).encode()
+        def write(row: int) -> bytes:
+            written.append(row)
+            return str(row).encode()
 
-        assert bodies.of([7, 300, 2], write) == [b"0", b"1", b"2"]
-        assert bodies.of(range(1, 3), write) == [b"0", b"2"]
-        assert bodies.of(range(3, 0, -1), write) == [b"0", b"2", b"0"]
-        assert bodies.of(range(299, 302), write) == [b"0", b"1", b"2"]
+        assert bodies.of([7, 300, 2], write) == [b"7", b"300", b"2"]
+        assert bodies.of(range(1, 3), write) == [b"1", b"2"]
+        assert bodies.of(range(3, 0, -1), write) == [b"3", b"2", b"1"]
+        assert bodies.of(range(299, 302), write) == [b"299", b"300", b"301"]
         assert bodies.of([], write) == []
-        assert written == [0, 1, 2, 0, 0, 0, 2]
+        assert written == [7, 300, 2, 1, 3, 299, 301]
 
     def test_each_way_of_writing_is_another(self):
         bodies = Bodies()
@@ -66,25 +66,48 @@ class TestBodies:
 
     @pytest.mark.parametrize("given", [BLOCK_BODIES, 3 * BLOCK_BODIES, 2 * BLOCK_BODIES + 7])
     def test_a_run_is_cut_out_of_what_is_known(self, given):
-        bodies, within = Bodies(), (b"[", b"]")
         known = [b"%d" % row * (row % 5 + 1) for row in range(given)]
-        bodies.of(range(given), known.__getitem__)
+
+        def joined(rows) -> bytes:
+            return bodies.joined(rows, known.__getitem__, within=(b"[", b"]"), size=given)
+
+        bodies = Bodies()
         edges = (0, 1, BLOCK_BODIES - 1, BLOCK_BODIES, BLOCK_BODIES + 1, given - 1, given)
-        for rows in (range(a, b) for a in edges for b in edges if a < b <= given):
-            wanted = b"[" + b",".join(known[row] for row in rows) + b"]"
-            assert bodies.joined(rows, known.index, within=within) == wanted
-            turned = b"[" + b",".join(known[row] for row in rows[::-1]) + b"]"
-            assert bodies.joined(rows[::-1], known.index, within=within) == turned
-            assert bodies.joined(list(rows), known.index, within=within) == wanted
+        for _ in range(3):  # as parts, with those beside them, and as one text
+            for rows in (range(a, b) for a in edges for b in edges if a < b <= given):
+                wanted = b"[" + b",".join(known[row] for row in rows) + b"]"
+                assert joined(rows) == joined(list(rows)) == wanted
+                turned = b"[" + b",".join(known[row] for row in rows[::-1]) + b"]"
+                assert joined(rows[::-1]) == turned
+
+    def test_who_comes_back_to_neighbours_has_those_beside_them_written(self):
+        bodies, size = Bodies(), 2 * BLOCK_BODIES + 7
+        written: list[int] = []
+
+        def ask(rows: range) -> None:
+            bodies.joined(
+                rows, lambda row: written.append(row) or b"x", within=(b"", b""), size=size
+            )
+
+        ask(range(10, 20))
+        assert written == [*range(10, 20)]
+        ask(range(20, 30))
+        assert sorted(written) == [*range(BLOCK_BODIES)]
+        for _ in range(2):
+            ask(range(2 * BLOCK_BODIES, size - 1))  # nothing is beyond the end
+        assert len(written) == BLOCK_BODIES + 6
 
     def test_what_was_cut_out_is_forgotten_too(self):
-        size = 2 * BLOCK_BODIES * (BODY_COSTS + 4)
-        bodies, written = Bodies(bytes_max=2 * size), []
+        half = 2 * BLOCK_BODIES * (BODY_COSTS + 4)
+        bodies, written = Bodies(bytes_max=2 * half), []
 
         def ask(block: int) -> bytes:
             rows = range(block * BLOCK_BODIES, (block + 1) * BLOCK_BODIES)
             return bodies.joined(
-                rows, lambda place: written.append(block) or b"x", within=(b"", b"")
+                rows,
+                lambda _: written.append(block) or b"x",
+                within=(b"", b""),
+                size=9 * BLOCK_BODIES,
             )
 
         page = ask(0)
@@ -99,9 +122,9 @@ class TestBodies:
         rows = [row * BLOCK_BODIES for row in range(101)]
         for row in rows[:-1]:
             bodies.of([row], lambda _: b"x")
-            bodies.of(rows[-1:], lambda place: wanted.append(place) or b"y")
-        assert wanted == [0]
+            bodies.of(rows[-1:], lambda row: wanted.append(row) or b"y")
+        assert wanted == rows[-1:]
         again: list[int] = []
-        bodies.of(rows[:-1], lambda place: again.append(place) or b"x")
+        bodies.of(rows[:-1], lambda row: again.append(row) or b"x")
         assert 75 <= len(again) < 100
-        assert again == list(range(len(again)))
+        assert again == rows[: len(again)]
