@@ -8,6 +8,7 @@ yours, and `BrokenWorlds` beside it what failed in a search. Nothing is imported
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,6 +19,7 @@ from fakeserver.scenario import Scenario
 
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
+    from redis import Redis
 
 SCHEMES = ("redis", "rediss")
 WORLDS_MAX = 100
@@ -88,20 +90,32 @@ def _redis_database(where: str) -> ExampleDatabase:
         )
     try:
         from hypothesis.extra.redis import RedisExampleDatabase
-        from redis import Redis, RedisError
+        from redis import RedisError
     except ImportError as error:
         raise UsageError(
             f"database: {shown(where)} needs Hypothesis and redis: pip install 'fakeserver[redis]'"
         ) from error
     problem = None
     try:
-        server = Redis.from_url(where, socket_connect_timeout=ANSWER_S, socket_timeout=ANSWER_S)
+        server = _server(where)
         server.ping()
     except (RedisError, OSError, ValueError) as error:
         problem = _without_secrets(str(error), where)
     if problem is not None:  # out here, so that no traceback shows what the library was told
         raise UsageError(f"database: can't use {shown(where)}: {problem}")
     return RedisExampleDatabase(server)
+
+
+@cache
+def _server(where: str) -> Redis:
+    """Return the client of an address, one in a process and in those that fork from it.
+
+    Databases with one client are equal, as folders with one path are. HypoFuzz leaves out a test
+    whose database is another than the one that its own process has opened.
+    """
+    from redis import Redis
+
+    return Redis.from_url(where, socket_connect_timeout=ANSWER_S, socket_timeout=ANSWER_S)
 
 
 def shown(where: str) -> str:

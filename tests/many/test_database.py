@@ -210,6 +210,14 @@ def test_two_machines_share_a_redis_server(server, tmp_path):
     assert PASSWORD not in done.stdout + done.stderr
 
 
+def test_databases_at_one_address_are_equal(server, tmp_path):
+    """A fuzzer that forks leaves out tests whose database is not the one that it opens itself."""
+    assert open_database(server) == open_database(server)
+    assert open_database(server) != open_database(f"{server.removesuffix('0')}1")
+    folder = str(tmp_path)
+    assert open_database(folder) == open_database(folder) != open_database(server)
+
+
 PROJECT = """
 from hypothesis import given, settings, strategies as st
 from fakeserver.dialects import find_dialect
