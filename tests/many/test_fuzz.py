@@ -139,7 +139,7 @@ def test_what_the_fuzzer_finds_fails_in_pytest_at_once(folder):
     fuzz(folder, "by_last_id", until=lambda: has_failed(folder))
     assert has_failed(folder)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *shared("by_last_id")],
+        [sys.executable, "-m", "pytest", "--hypothesis-show-statistics", *shared("by_last_id")],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -147,6 +147,8 @@ def test_what_the_fuzzer_finds_fails_in_pytest_at_once(folder):
         check=False,
     )
     assert "BROKEN  LOST" in done.stdout, done.stdout
+    assert "during reuse phase" in done.stdout, done.stdout
+    assert "during generate phase" not in done.stdout, done.stdout
 
 
 def shared(test: str) -> list[str]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from tests.ci.jobs import run_jobs
 from tests.ci.machine import Machine
 
+from .endless import INTERRUPTED, ended_by_ctrl_c
 from .snippets import (
     CHECKOUT,
     MARKERS,
@@ -36,7 +37,9 @@ COMMAND_SECONDS_MAX = 300
 COMMAND_SECONDS_MAX_NIGHTLY = 3600
 LISTENING_TRIES_MAX = 400
 """Twenty seconds in all, unless the command ends before."""
-PLACES = ("checkout", "environment")
+PLACES = ("checkout", "environment", "wheels")
+WHEELS = "CI_WHEELS"
+"""Names the folder of wheels that `.ci/run` makes: nothing else may be installed from."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,9 @@ class Reader:
             foreign = ("PYTEST", "FAKESERVER", "PYTHON", "COV", "CI", "GITHUB")
             own = {name: text for name, text in os.environ.items() if not name.startswith(foreign)}
             own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), own["PATH"]])
+        if place == "wheels":
+            own |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": os.environ[WHEELS]}
+            own["FAKESERVER"] = str(CHECKOUT)
         return own | {
             "HOME": str(self.folder),
             "CHECKOUT": str(CHECKOUT),
@@ -85,12 +91,16 @@ class Reader:
             "TERM": "dumb",
         }
 
+    def where(self, place: str = "") -> Path:
+        """The folder in which commands are run."""
+        return self.checkout if place == "checkout" else self.folder
+
     def run(self, command: str | list[str], place: str = "") -> tuple[int, str]:
         """Exit status and output, error output included, as on a terminal."""
         done = subprocess.run(
             command,
             shell=isinstance(command, str),
-            cwd=self.checkout if place == "checkout" else self.folder,
+            cwd=self.where(place),
             env=self.environment(place),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -128,10 +138,12 @@ def wrong_markers(snippet: Snippet) -> Iterator[str]:
     markers = snippet.markers
     if unknown := sorted(markers.keys() - MARKERS):
         yield f"unknown marker {', '.join(unknown)}; known are {', '.join(sorted(MARKERS))}"
-    if "skip" in markers and len(markers["skip"].split()) < 3:
-        yield "skip needs a reason that a reader understands"
     if markers.get("in", PLACES[0]) not in PLACES:
         yield f"a block is run in one of {', '.join(PLACES)}, not in {markers['in']}"
+    if "until" in markers and snippet.language != "sh":
+        yield "only the lines of a sh block are run until something holds"
+    if os.environ.get("CI") and markers.get("in") == "wheels" and WHEELS not in os.environ:
+        yield f"on a CI machine there must be wheels, in the folder that {WHEELS} names"
     for name in snippet.told("needs"):
         if os.environ.get("CI") and not is_there(name):
             yield f"on a CI machine there must be {name}; install it"
@@ -140,6 +152,8 @@ def wrong_markers(snippet: Snippet) -> Iterator[str]:
 def is_run(snippet: Snippet, *, night: bool) -> bool:
     """Tell whether a block is run here and now."""
     if "nightly" in snippet.markers and not night:
+        return False
+    if snippet.markers.get("in") == "wheels" and WHEELS not in os.environ:
         return False
     return all(is_there(name) for name in snippet.told("needs"))
 
@@ -206,7 +220,7 @@ def left_running(
 def follow_snippet(snippet: Snippet, reader: Reader) -> Iterator[str]:
     """Do what a block asks for; yield what is wrong with it."""
     markers = snippet.markers
-    if markers.keys() & {"skip", "first-command", "test-command", "drawing"}:
+    if markers.keys() & {"first-command", "test-command", "drawing"}:
         return
     if "part-of" in markers:
         if not is_part(snippet.body, (CHECKOUT / markers["part-of"]).read_text(encoding="utf-8")):
@@ -244,13 +258,35 @@ def run_snippet(snippet: Snippet, reader: Reader) -> Iterator[str]:
             yield f"the program ended with exit status {status} and said:\n{came}"
     elif snippet.language == "sh":
         shell = ["bash", "--noprofile", "--norc", "-euxo", "pipefail", "-c", snippet.body]
+        if "until" in snippet.markers:
+            yield from run_until(shell, snippet, reader)
+            return
         status, came = reader.run(shell, place)
         if status != expected:
             yield f"the lines ended with exit status {status}, expected {expected}:\n{came}"
     else:
         yield (
             f"nothing runs this block ({snippet.language or 'without a language'}); "
-            "put <!-- file: NAME --> or <!-- skip: REASON --> above it"
+            "put <!-- file: NAME --> above it, or <!-- drawing --> if it is for people alone"
+        )
+
+
+def run_until(shell: list[str], snippet: Snippet, reader: Reader) -> Iterator[str]:
+    """Run lines that never end until a command succeeds; yield what is wrong with them."""
+    place, until = snippet.markers.get("in", ""), snippet.markers["until"]
+    expected = int(snippet.markers.get("exit", str(INTERRUPTED)))
+    ending = ended_by_ctrl_c(
+        shell,
+        folder=reader.where(place),
+        environment=reader.environment(place),
+        holds=lambda: reader.run(until, place)[0] == 0,
+    )
+    if ending.wrong:
+        yield f"until: {until}\n{ending.wrong}; they said:\n{ending.log}"
+    elif ending.status != expected:
+        yield (
+            f"Ctrl-C ended the lines with exit status {ending.status}, expected {expected}:\n"
+            f"{ending.log}"
         )
 
 

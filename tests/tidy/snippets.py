@@ -10,7 +10,7 @@ CHECKOUT = Path(__file__).parents[2]
 FENCE = re.compile(r"(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<language>[\w+-]*)")
 MARKER = re.compile(r"<!--\s*(?P<name>[a-z-]+)(?::\s*(?P<value>.*?))?\s*-->")
 MARKERS = {
-    *("file", "run-by", "part-of", "drawing", "skip", "exit", "server", "job", "nightly", "needs"),
+    *("file", "run-by", "part-of", "drawing", "exit", "server", "job", "nightly", "needs", "until"),
     *("before", "after", "meanwhile", "with", "by-day", "in", "first-command", "test-command"),
 }
 

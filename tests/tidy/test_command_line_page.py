@@ -12,8 +12,12 @@ OF_OTHERS = {
     *("--quiet", "--upgrade", "--editable", "--group", "--without-pip"),  # pip, venv
     *("--pyargs", "--show-capture"),  # pytest
     *("--nworkers", "--nthreads"),  # dask worker
-    *("--no-dashboard", "--hypothesis-show-statistics"),  # Hypothesis and HypoFuzz
-    *("--save", "--appendonly"),  # redis-server
+    *(
+        "--no-dashboard",
+        "--hypothesis-show-statistics",
+        "--hypothesis-profile",
+    ),  # Hypothesis and HypoFuzz
+    *("--save", "--appendonly", "--scan", "--pattern"),  # redis-server, redis-cli
     *("--worlds", "--write"),  # our long runs in tests/
 }
 """Options of other programs, and of our own that users of the package do not meet."""

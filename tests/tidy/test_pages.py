@@ -13,7 +13,6 @@ The fenced blocks of a page are run in their order, all in one folder that start
 | after ``<!-- first-command -->``, ``<!-- test-command -->`` | `.ci/run` runs it |
 | after ``<!-- run-by: FILE -->`` beside ``file`` | that test runs the file; any other file must be named by a later block |
 | after ``<!-- part-of: FILE -->`` | must stand so in that file of the checkout |
-| after ``<!-- skip: REASON -->`` | nothing |
 | after ``<!-- drawing -->`` | nothing: it is for people |
 
 Any other block is an error. So is a link that leads nowhere. More comments say what a block needs,
@@ -30,6 +29,8 @@ each as often as it must:
 | ``<!-- meanwhile: COMMAND -->`` | is left running from here on, like ``server``, once somebody listens on its ``--port`` |
 | ``<!-- in: checkout -->`` | it is run in a copy of the checkout |
 | ``<!-- in: environment -->`` | it is run in a virtual environment of its own, where pip may install: without a network, ``$FAKESERVER`` is the checkout |
+| ``<!-- in: wheels -->`` | it is run where `.ci/run` has made a folder of wheels: pip installs from that alone, ``$FAKESERVER`` is the checkout; a CI machine must have them |
+| ``<!-- until: COMMAND -->`` | the lines of a ``sh`` block never end: once COMMAND succeeds, which is tried each second, Ctrl-C, pressed again where nothing happens, must end them and all that they started, with exit status 130 or the ``exit`` of the block |
 """  # noqa: E501 - a table
 
 import re
@@ -38,7 +39,7 @@ from pathlib import Path
 
 import pytest
 
-from .following import follow, free_port
+from .following import WHEELS, follow, free_port
 from .snippets import CHECKOUT, matches, pages, snippets
 
 
@@ -240,9 +241,9 @@ fakeserver = "fakeserver.__main__:main"
 a --> b
 ```
 
-<!-- skip: it would need an account -->
+<!-- in: wheels -->
 ```sh
-curl https://example.com
+exit 1
 ```
 
 <!-- test-command -->
@@ -254,6 +255,7 @@ exit 1
 
 def test_innocent_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv(WHEELS, raising=False)
     assert follow(INNOCENT, tmp_path) == []
     assert (tmp_path / "reader" / "seen").read_text(encoding="utf-8") == "greet/hello.py\n"
 
@@ -283,6 +285,7 @@ def test_by_night_a_page_is_followed_as_it_stands(
 ) -> None:
     """The blocks that must be run otherwise by day, or not at all, complain."""
     monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv(WHEELS, raising=False)
     said = follow(INNOCENT, tmp_path, night=True)
     complaints = [each.splitlines()[0].split(": ")[1] for each in said]
     assert complaints == [
@@ -329,8 +332,8 @@ CULPRITS = {
         "<!-- part-of: LICENSE -->\n```toml\nAll rights are reserved\n```",
         "this is not, or no longer, a part of LICENSE",
     ),
-    "marker too far away": ("<!-- skip: not run at all -->\nwords\n```toml\n```", "nothing runs"),
-    "skip without a reason": ("<!-- skip: -->\n```json\n```", "needs a reason"),
+    "marker too far away": ("<!-- drawing -->\nwords\n```toml\n```", "nothing runs"),
+    "skipped": ("<!-- skip: it would need an account -->\n```sh\n```", "unknown marker skip"),
     "lines fail": ("```sh\nfalse\ntrue\n```", "exit status 1, expected 0"),
     "unset variable": ("```sh\necho $NOBODY\n```", "exit status 1, expected 0"),
     "lines should fail": ("<!-- exit: 2 -->\n```sh\ntrue\n```", "exit status 0, expected 2"),
