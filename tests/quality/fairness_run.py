@@ -104,7 +104,6 @@ def summary(tallies: list[Tally], *, asked: int, seed: int) -> str:
         "promise that the client keeps. This page is written by",
         "",
         "<!-- nightly -->",
-        f"<!-- with: --worlds {asked} => --worlds 100 -->",
         "<!-- in: checkout -->",
         "```sh",
         f"{COMMAND} --worlds {asked} --seed {seed} --write",
