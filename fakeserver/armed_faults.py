@@ -93,6 +93,11 @@ class ArmedFaults:
         self._asked = 0
         self._lost: dict[tuple[str, str], tuple[Answer, Instant]] = {}
 
+    @property
+    def are_none(self) -> bool:
+        """Whether no request is ever hit, so that none need be counted."""
+        return not self._faults and self._transient_every is None
+
     def left(self) -> tuple[tuple[Fault, int | None], ...]:
         """The faults that can still hit, and how many requests each; None: without end."""
         pairs = ((fault, fault.left(self._asked)) for fault in self._faults)
@@ -114,8 +119,6 @@ class ArmedFaults:
         to it. `timeout_ms` is how long the client waits, None for ever; `may_leave` says that this
         is not known yet: call `forget` if it has waited for the answer to the end.
         """
-        if not self._faults and self._transient_every is None:
-            return Outcome(answer=answer(at), as_of=at)
         self._asked += 1
         if found := self._lost.pop((ask.method, ask.target), None):
             return Outcome(answer=found[0], as_of=found[1], fault="repeated-answer")

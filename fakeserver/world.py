@@ -253,14 +253,17 @@ class World:
             self.before_ask()
         at = self._clock.now
         self._join_stream(at)
-        outcome = self._faults.meet(
-            ask,
-            at,
-            answer=partial(self._answer, ask, at),
-            refuse=self._refuse,
-            timeout_ms=timeout_ms,
-            may_leave=may_leave,
-        )
+        if self._faults.are_none:
+            outcome = Outcome(answer=self._answer(ask, at, at), as_of=at)
+        else:
+            outcome = self._faults.meet(
+                ask,
+                at,
+                answer=partial(self._answer, ask, at),
+                refuse=self._refuse,
+                timeout_ms=timeout_ms,
+                may_leave=may_leave,
+            )
         exchange = exchange_of(ask, at, outcome)
         self.record(exchange)
         self._clock.spend(self.scenario.request_ms + outcome.wait_ms)
