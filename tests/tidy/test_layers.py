@@ -8,7 +8,7 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -233,8 +233,11 @@ def import_nodes(node: ast.AST, *, for_types: bool = False) -> Iterator[tuple[as
             yield from import_nodes(child, for_types=for_types)
 
 
-def targets(node: ast.stmt, module: str, path: Path, package: Path) -> Iterator[str]:
-    """The dotted names that an import statement loads, relative ones made whole."""
+def targets(node: ast.stmt, path: Path, package: Path, known: Collection[str]) -> Iterator[str]:
+    """The dotted names that an import statement loads, relative ones made whole.
+
+    `known` are the modules of the package.
+    """
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
         return
@@ -243,7 +246,6 @@ def targets(node: ast.stmt, module: str, path: Path, package: Path) -> Iterator[
     if node.level:
         above = [package.name, *path.relative_to(package).parent.parts]
         base = ".".join([*above[: len(above) - node.level + 1], *filter(None, [base])])
-    known = module_names(package)
     for alias in node.names:
         inner = f"{base}.{alias.name}"
         # ``from fakeserver import clock`` loads a module, ``… import Clock`` a name of a module.
@@ -253,10 +255,11 @@ def targets(node: ast.stmt, module: str, path: Path, package: Path) -> Iterator[
 def imports_of(package: Path) -> list[Import]:
     """All imports of all modules."""
     found = []
-    for module, path in module_names(package).items():
+    modules = module_names(package)
+    for module, path in modules.items():
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
         for node, for_types in import_nodes(tree):
-            for target in dict.fromkeys(targets(node, module, path, package)):
+            for target in dict.fromkeys(targets(node, path, package, modules)):
                 found.append(Import(module, node.lineno, target, for_types))
     return found
 
