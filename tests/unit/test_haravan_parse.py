@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 
 from fakeserver.clock import at
 from fakeserver.dialects import find_dialect
-from fakeserver.dialects.base import TOKEN, TOKEN_WITHOUT_ROLE, Answer, Ask, Refused
+from fakeserver.dialects.base import TOKEN, TOKEN_WITHOUT_ROLE, Answer, Ask
 from fakeserver.dialects.haravan.parse import _query, _read
 from fakeserver.dialects.haravan.terms import LIST_PARAMETERS
 from fakeserver.dialects.wire import QUERY_CHARS_MAX
 from fakeserver.log import EventLog
 from fakeserver.query import Query
 from fakeserver.scenario import LoggedEvent
+
+from .understood import understood
 
 DIALECT = find_dialect("haravan")
 NOON = at("2026-03-01T05:00:00Z")
@@ -394,13 +396,6 @@ PARTS = [
     *("fields=since_id=5", "page_info=since_id=6"),
 ]
 PATHS = ["events.json", "events/count.json", "events/20.json", "orders/7/events.json", "else"]
-
-
-def understood(read, *arguments):
-    try:
-        return read(*arguments)
-    except Refused as refused:
-        return refused.status, refused.code, refused.says
 
 
 @given(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fakeserver.clock import at
 from fakeserver.dialects import find_dialect
-from fakeserver.dialects.base import TOKEN, TOKEN_WITHOUT_ROLE, Answer, Ask, Refused
+from fakeserver.dialects.base import TOKEN, TOKEN_WITHOUT_ROLE, Answer, Ask
 from fakeserver.dialects.saleschannel.parse import (
     CONDITIONS_MAX,
     LIST_VALUES_MAX,
@@ -26,6 +26,8 @@ from fakeserver.dialects.wire import QUERY_CHARS_MAX
 from fakeserver.log import EventLog
 from fakeserver.query import Condition, SortKey
 from fakeserver.scenario import LoggedEvent
+
+from .understood import understood
 
 DIALECT = find_dialect("saleschannel")
 NOON = at("2026-03-01T12:00:00Z")
@@ -732,13 +734,6 @@ PARTS = [
     *('$filter={"id":{"gt":"0"}}', "$filter[eventType][equals]=A", "$filter[id][in]=ca,cb"),
     *("$orderBy[id]=asc", "$orderBy[createdAt]=desc", "$limit=2", "$limit=0", "a=1", "x]=1", ""),
 ]
-
-
-def understood(read, *arguments):
-    try:
-        return read(*arguments)
-    except Refused as refused:
-        return refused.status, refused.code, refused.says
 
 
 @given(
