@@ -149,7 +149,7 @@ class Bodies:
         number, place = divmod(rows.start, BLOCK_BODIES)
         end = rows.stop - number * BLOCK_BODIES
         while True:
-            block = self._young.get((way, number)) or self._block(way, number)
+            block = self._block(way, number)
             if block.missing and not self._fill(block, number, write, size):
                 return None
             starts = block.starts

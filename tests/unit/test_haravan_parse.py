@@ -224,6 +224,17 @@ def test_clients_of_the_ancestor_have_a_header_of_their_own(alias, status):
     assert answer("/com/events.json", headers=headers, version_alias=alias).status == status
 
 
+@pytest.mark.parametrize(("alias", "status"), [(True, 401), (False, 200)])
+def test_a_wrong_token_beside_the_right_one_is_refused_where_its_header_is_read(alias, status):
+    headers = BEARER | {"x-shopify-access-token": "wrong"}
+    assert answer("/com/events.json", headers=headers, version_alias=alias).status == status
+
+
+def test_a_wrong_method_is_refused_though_the_token_is_right():
+    assert answer("/com/events.json", method="POST").status == 405
+    assert answer("/com/elsewhere.json", method="POST").status == 404
+
+
 def test_garbage_never_breaks_the_server():
     """Whatever comes, the answer is one of a client's own making, and a refusal lists nothing."""
     random = Random(7)
