@@ -150,8 +150,9 @@ def _nothing_proved(verdict: Verdict, history: History, polls: int, poll_gap_s: 
         )
     if verdict.counted.get("undecided"):
         return (
-            "Whether the rest is lost can't be told yet: the last poll seems to be under way, or "
-            "an answer in it failed or was old. Let the client poll to the end, and ask again."
+            "Whether the rest is lost can't be told yet: it became visible during the last poll, "
+            "or that poll seems to be under way, or an answer in it failed or was old. Let the "
+            "client poll to the end, and ask again."
         )
     gap = duration_text(round(poll_gap_s * 1000))
     if polls == 1:

@@ -46,6 +46,16 @@ class Window:
         return faked(self.site, f"/com/events.json?{urlencode(query)}")["events"]
 
 
+class SlowWindow(Window):
+    """A right client to which the clock is moved while it reads: 15 s after each full page."""
+
+    def page(self, **query: object) -> list[dict]:
+        page = super().page(**query)
+        if len(page) == query["limit"]:
+            control(self.site, "POST", "clock/advance", {"seconds": 15})
+        return page
+
+
 class TestNoFairChance:
     """What no poll could have read is not lost, and as long as it is out no promise is proved."""
 
@@ -95,6 +105,19 @@ class TestNoFairChance:
         control(site, "POST", "delivered", {"events": page})
         assert self.verdict(site) == ("inconclusive", [])
         assert "seems to be under way" in control(site, "POST", "verdict")["says"]
+
+    def test_an_event_becomes_visible_during_the_last_poll(self, site: Site):
+        client = SlowWindow(site)
+        control(site, "POST", "events", {"events": [{"late_by_s": 30}]})
+        self.later(site, 20)
+        control(site, "POST", "events", {"events": [{}] * 60})
+        client.poll()
+        says = control(site, "POST", "verdict")["says"]
+        assert self.verdict(site) == ("inconclusive", [])
+        assert "it became visible during the last poll" in says
+        self.later(site, 60)
+        client.poll()
+        assert self.verdict(site) == ("kept", [])
 
     def test_who_reads_a_page_a_minute_has_not_lost_the_rest(self):
         """It is slow, and nothing was proved: not that it loses events, nor that it does not."""
