@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fakeserver.app import ConnectionDropped
 from fakeserver.doors.listener import Listener
+from fakeserver.doors.proxies import HOST, bypass_proxies, heed_proxies
 from fakeserver.errors import ClientKilled, HarnessError, RunStopped
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class LiveServer:
     """A fake behind a socket on 127.0.0.1, in threads of this process.
 
     `app` may be exchanged while it runs. `url` is the address, without a slash at the end. `holds`
-    says whether a slow answer is really held back: without it each one is. Close it with `close`,
+    says whether a slow answer is really held back: without it each one is. Until it is closed, no
+    proxy that the environment names is asked for an address on 127.0.0.1. Close it with `close`,
     or use `live`. `failure` is the first `HarnessError` of the application, or None.
     """
 
@@ -60,7 +62,8 @@ class LiveServer:
         self._requests = 0
         self._idle = Condition()
         self._listener = _Listener(self._serve, holds)
-        self.url = f"http://127.0.0.1:{self._listener.server_address[1]}"
+        self.url = f"http://{HOST}:{self._listener.server_address[1]}"
+        self._bypass = bypass_proxies()
         self._thread = Thread(
             target=self._listener.serve_forever, args=(POLL_INTERVAL_S,), daemon=True
         )
@@ -110,6 +113,7 @@ class LiveServer:
         self.settle()
         self._listener.server_close()
         self._listener.close_connections()
+        heed_proxies(self._bypass)
 
 
 class _Listener(Listener):
@@ -117,7 +121,7 @@ class _Listener(Listener):
 
     def __init__(self, app: WSGIApplication, holds: Holds | None) -> None:
         self._holds = holds
-        super().__init__(app, "127.0.0.1", 0, hold_ms_max=HOLD_MS_MAX, leaving_s=LEAVING_S)
+        super().__init__(app, HOST, 0, hold_ms_max=HOLD_MS_MAX, leaving_s=LEAVING_S)
 
     def hold(self, connection: socket.socket, ms: int) -> bool:
         """Hold an answer back, unless it is known that the client would wait for it."""

@@ -26,9 +26,10 @@ CAP = 50
 
 
 @pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package uses urllib, which would take the proxy of the machine."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+def a_proxy_that_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package uses urllib, which takes the proxy of the machine where nobody says not to."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
 
 
 @pytest.fixture(autouse=True)
