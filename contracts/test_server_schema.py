@@ -13,28 +13,24 @@ from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from itertools import islice
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import schemathesis
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 from schemathesis import engine
 from schemathesis.engine import events
 
 from fakeserver.doors import live
 from fakeserver.generate import generate_scenario
 
-from ._checks import body_problems
 from ._documents import openapi
+from ._excuses import is_no_failure
 from ._targets import TIMEOUT_S, Api, Target
 
 STEPS = 6
 """Requests of a chain, about; there are so many fewer chains than single requests."""
 WORLDS = 60
 SEED = 4
-LINE_CHARS_MAX = 32_768
-"""The fake refuses a query over 8 KiB itself; no server in front of it is as strict as this."""
 COMPLAINTS_MAX = 10
 """One slip of a server is found many times."""
 RATE_LIMIT = "3/s"
@@ -160,55 +156,9 @@ def without_netrc() -> Iterator[None]:
             os.environ["NETRC"] = before
 
 
-WITHOUT_PATH_PARAMETERS = ("/saleschannel-services/v1/events", "/com/events.json")
-"""The lists, whose parameters all stand in the query."""
-
-
 def plain(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers as plain text; Schemathesis hides the token in its reports by itself."""
     return {name: "".join(value) for name, value in headers.items()}
-
-
-def is_no_failure(check: str, api: str, uri: str, status: int) -> bool:
-    """Whether the server is right though Schemathesis complains.
-
-    It may refuse a filter in JSON and in brackets, which OpenAPI can't say is wrong; and an address
-    that is too long for the server in front of the API, which then answers in its own way. And it
-    may accept what was negated and is right as sent: a filter whose parts were negated twice, and
-    an empty object, of which nothing is left in a query. What only a server can make up, such as a
-    cursor, nobody draws: a parameter with such a value may be refused.
-    """
-    query = parse_qsl(urlsplit(uri).query, keep_blank_values=True)
-    if check == "positive_data_acceptance":
-        encodings = {name.partition("[")[1] for name, _ in query if name.startswith("$filter")}
-        if len(encodings) > 1 or opaque(api) & {name for name, _ in query}:
-            return True
-    if check == "negative_data_rejection" and urlsplit(uri).path in WITHOUT_PATH_PARAMETERS:
-        names = [name for name, _ in query]
-        return len(names) == len({*names}) and all(is_right(api, *named) for named in query)
-    return len(uri) > LINE_CHARS_MAX and status in (414, 431)
-
-
-def opaque(api: str) -> set[str]:
-    """Return the parameters whose values come from answers alone (``x-opaque`` in the schema)."""
-    known = openapi(api)["components"]["parameters"].values()
-    return {each["name"] for each in known if each.get("schema", {}).get("x-opaque")}
-
-
-def is_right(api: str, name: str, value: str) -> bool:
-    """Whether the document allows a parameter of a list, as it was sent."""
-    if name == "$filter":
-        return not body_problems(api, "#/components/schemas/Filter", value.encode())
-    known = openapi(api)["components"]["parameters"].values()
-    schema = next((each.get("schema") for each in known if each["name"] == name), None)
-    if schema is None or schema["type"] == "object":
-        return False
-    meant: object = value
-    if schema["type"] == "integer":
-        meant = int(value) if value.isascii() and value.isdecimal() else None
-    elif schema["type"] == "array":
-        meant = value.split(",")
-    return Draft202012Validator(schema).is_valid(meant)
 
 
 def run(schema: Any, dialect: str, tally: Tally) -> Iterator[str]:

@@ -20,7 +20,7 @@ each as often as it must:
 
 | above a block | means |
 |---|---|
-| ``<!-- with: OLD => NEW -->`` | NEW is run for OLD, also at night: what only somebody else has (an address, a token), or what takes hours |
+| ``<!-- with: OLD => NEW -->`` | NEW is run for OLD, also at night: what only somebody else has (an address, a token) |
 | ``<!-- by-day: OLD => NEW -->`` | NEW is run for OLD, which takes long; the nightly run takes the block as it stands |
 | ``<!-- nightly -->`` | it takes minutes, and only the nightly run runs it |
 | ``<!-- needs: NAME -->`` | it is run where there is a program, or a Python package, of this name; a CI machine must have it |
