@@ -18,11 +18,8 @@ def bypass_proxies() -> str:
     ``*``, which bypasses every proxy, stays alone, for only so it is understood.
     """
     with _CHANGING:
-        is_upper = "NO_PROXY" in os.environ and not os.environ.get("no_proxy")
-        name = "NO_PROXY" if is_upper else "no_proxy"
-        entries = _entries(name)
-        if entries != ["*"]:
-            os.environ[name] = ",".join([*entries, HOST])
+        name = _heeded()
+        os.environ[name] = _bypassing(_entries(name), HOST)
         return name
 
 
@@ -36,6 +33,22 @@ def heed_proxies(name: str) -> None:
             os.environ[name] = ",".join(entries)
         else:
             os.environ.pop(name, None)
+
+
+def variables_without_proxy() -> dict[str, str]:
+    """Return what a program of its own is told, in both spellings, for it may know only one."""
+    value = _bypassing(_entries(_heeded()), HOST, "localhost")
+    return dict.fromkeys(("NO_PROXY", "no_proxy"), value)
+
+
+def _heeded() -> str:
+    """Return which of the two spellings counts: the small letters, where they say something."""
+    is_upper = "NO_PROXY" in os.environ and not os.environ.get("no_proxy")
+    return "NO_PROXY" if is_upper else "no_proxy"
+
+
+def _bypassing(entries: list[str], *hosts: str) -> str:
+    return ",".join(entries if entries == ["*"] else [*entries, *hosts])
 
 
 def _entries(name: str) -> list[str]:

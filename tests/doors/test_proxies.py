@@ -13,7 +13,7 @@ import requests
 from fakeserver import verify
 from fakeserver.app import FakeServer
 from fakeserver.doors import LiveServer, live
-from fakeserver.doors.proxies import bypass_proxies, heed_proxies
+from fakeserver.doors.proxies import bypass_proxies, heed_proxies, variables_without_proxy
 from fakeserver.verifier.feed import Feed
 
 from .ways import BEARER
@@ -123,6 +123,24 @@ def test_what_somebody_else_took_away_is_not_missed():
     del os.environ[name]
     heed_proxies(name)
     assert told() == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "value"),
+    [
+        ({}, "127.0.0.1,localhost"),
+        ({"NO_PROXY": "a.example"}, "a.example,127.0.0.1,localhost"),
+        ({"NO_PROXY": "a.example", "no_proxy": "b"}, "b,127.0.0.1,localhost"),
+        ({"no_proxy": "*"}, "*"),
+    ],
+)
+def test_a_program_is_told_in_both_spellings(
+    before: dict[str, str], value: str, monkeypatch: pytest.MonkeyPatch
+):
+    for name, was in before.items():
+        monkeypatch.setenv(name, was)
+    assert variables_without_proxy() == dict.fromkeys(NO_PROXY, value)
+    assert told() == before
 
 
 def told() -> dict[str, str]:

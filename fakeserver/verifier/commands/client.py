@@ -19,6 +19,7 @@ from typing import Any, get_args
 import msgspec
 
 from fakeserver.clock import from_datetime, to_text
+from fakeserver.doors.proxies import variables_without_proxy
 from fakeserver.errors import ClientKilled, RunStopped, UsageError
 from fakeserver.verifier.commands.process import OverLimit, Process
 from fakeserver.verifier.commands.protocols import ENDINGS, NOTHING, Action, Protocol, read_line
@@ -38,7 +39,6 @@ NO_CHECKPOINT: Mapping[Protocol, bytes] = {
     "airbyte": b"[]",
 }
 """What `checkpoint_file` holds before anything was saved: what each protocol has for no state."""
-LOOPBACK = "127.0.0.1,localhost"
 LET_GO_S = 0.05
 """How long a program that can be reset has to give up a poll after a crash: to start another one
 takes as long."""
@@ -240,7 +240,7 @@ class CommandClient:
             self._spare = self._start({}, self.argv)
 
     def _start(self, told: Mapping[str, str], argv: Sequence[str]) -> Process:
-        env = {**os.environ, **_without_proxy(), **self.env, **told}
+        env = {**os.environ, **variables_without_proxy(), **self.env, **told}
         return Process(argv, env, takes_polls=self.persistent)
 
 
@@ -384,9 +384,3 @@ def _as_env(values: Mapping[str, Any]) -> dict[str, str]:
         for name, value in values.items()
         if value is not None or name == "checkpoint"
     }
-
-
-def _without_proxy() -> dict[str, str]:
-    """Keep a proxy of the machine from being asked for an address that only this machine has."""
-    hosts = filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), LOOPBACK))
-    return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(hosts))
